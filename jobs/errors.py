@@ -1,0 +1,29 @@
+"""What can go wrong on the way from source to docket; each docstring is the message that a person reads."""
+
+from store.errors import ConclaveError
+
+
+class JarsUnavailable(ConclaveError):
+    """Spark's jars could not be fetched; check the network or put the pinned files into `jars/` by hand:"""
+
+
+class BatchConflict(ConclaveError):
+    """This batch was committed before with other offsets or settings; restore the old settings, or start a new checkpoint
+    with `conclave detect --rebuild`."""
+
+
+class JobRunning(ConclaveError):
+    """Another process runs this job on this checkpoint; stop it first, or give this one its own home."""
+
+
+class StateMismatch(ConclaveError):
+    """The checkpoint was made with other settings that cannot change under it; set them back, or start a new checkpoint with
+    `conclave detect --rebuild`:"""
+
+
+class SourceMissing(ConclaveError):
+    """There is nothing to read yet:"""
+
+
+class StreamFailed(ConclaveError):
+    """A streaming job stopped:"""
