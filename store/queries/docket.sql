@@ -129,3 +129,8 @@ where d.case_id in (
   select q.case_id from docket q join rulings r on r.case_id = q.case_id and r.in_force
   where q.state = 'done' and r.council = 'rules' and q.not_before <= coalesce(%(now)s::timestamptz, clock_timestamp())
   order by q.priority desc, q.case_id limit %(limit)s for update of q skip locked)
+
+-- name: add_incoming_case
+-- One incoming case (the sink copies thousands at a time instead).
+insert into incoming_cases (case_id, tenant, episode_id, entity, kind, revision, severity, lane, started_at, last_at)
+values (%(case_id)s, %(tenant)s, %(episode_id)s, %(entity)s, %(kind)s, %(revision)s, %(severity)s, %(lane)s, %(started_at)s, %(last_at)s)
