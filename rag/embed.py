@@ -36,7 +36,7 @@ def embed(texts: Sequence[str]) -> Vectors:
 def unit(rows: Vectors) -> Vectors:
     """The rows scaled to length 1; a row of zeros stays as it is."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def literal(vector: NDArray[np.float32]) -> str:

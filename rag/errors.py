@@ -45,3 +45,11 @@ class UnknownCase(ConclaveError):
 
 class CaseBeingHeard(ConclaveError):
     """The case is before the council now; try again when its hearing has ended."""
+
+
+class UnreadableRunbook(ConclaveError):
+    """The runbook file cannot be read; give a Markdown file in UTF-8."""
+
+
+class EmptyRunbook(ConclaveError):
+    """The runbook file has no section with text under a heading; nothing was changed."""
