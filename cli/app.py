@@ -1,0 +1,154 @@
+"""`conclave`: the command line. Every command lives in a module of its own that is imported when it is called."""
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli.errors import PartMissing
+
+DEBUG = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command is, and its line in the overview."""
+
+    module: str
+    function: str
+    summary: str
+    panel: str
+
+
+TRY, RUN, KNOW, KEEP = "Try it", "Run it", "Ask and look", "Look after it"
+COMMANDS = {
+    "demo": Entry("cli.demo", "demo", "Run everything on the bundled data, with nothing to prepare.", TRY),
+    "produce": Entry("cli.data", "produce", "Replay a data set into the landing folder or into Kafka.", TRY),
+    "simulate": Entry("cli.data", "simulate", "Make a labelled data set with the built-in simulator.", TRY),
+    "ingest": Entry("cli.jobs", "ingest", "Take events in: validate, keep, quarantine what is broken.", RUN),
+    "detect": Entry("cli.jobs", "detect", "Watch every entity's window and flag what breaks its pattern.", RUN),
+    "council": Entry("cli.council", "council", "Rule on the flagged cases, with a model or with rules.", RUN),
+    "dashboard": Entry("cli.dashboard", "dashboard", "Serve the pages for analysts and engineers.", RUN),
+    "runbook add": Entry("cli.runbook", "add", "Add or update a runbook file.", KNOW),
+    "runbook list": Entry("cli.runbook", "list_documents", "List the runbook's documents.", KNOW),
+    "ask": Entry("cli.runbook", "ask", "Ask the runbook and past cases; the answer cites its sources.", KNOW),
+    "status": Entry("cli.status", "status", "What is happening: batches, lag, docket, rulings, sizes.", KNOW),
+    "quarantine list": Entry("cli.jobs", "quarantine_list", "Show refused records and why.", KEEP),
+    "quarantine retry": Entry("cli.jobs", "quarantine_retry", "Send refused records round again.", KEEP),
+    "doctor": Entry("cli.doctor", "doctor", "Check everything Conclave needs and say how to mend it.", KEEP),
+    "maintenance": Entry("cli.maintenance", "maintenance", "Remove rows past their retention now.", KEEP),
+    "migrate": Entry("cli.maintenance", "migrate", "Bring the database to this version.", KEEP),
+    "jars": Entry("cli.jobs", "jars", "Fetch the jars that Spark needs, checked by hash.", KEEP),
+}
+GROUPS = {
+    "runbook": ("What the council may cite: add documents, list them.", KNOW),
+    "quarantine": ("Records that were refused: list them, send them round again.", KEEP),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group of placeholders; the one that is called is replaced by the real command first."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        path = f"{self.name} {args[0]}".strip() if args else ""
+        if path in COMMANDS:
+            self.commands[args[0]] = load(path)
+        return super().resolve_command(ctx, args)
+
+
+def load(path: str) -> Any:
+    """Import the command at `path` ("runbook add") and build it."""
+    entry = COMMANDS[path]
+    try:
+        function = getattr(importlib.import_module(entry.module), entry.function)
+    except ModuleNotFoundError as error:
+        if error.name != entry.module:
+            raise
+        raise PartMissing(f"({entry.module})") from None
+    alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    alone.command(name=path.split()[-1])(_logged(function))
+    return typer.main.get_command(alone)
+
+
+def _logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with logging set up from the settings before it runs, but not before its --help."""
+
+    @functools.wraps(function)
+    def command(*args: Any, **kwargs: Any) -> Any:
+        from cli import logs
+        from store.settings import settings
+
+        logs.configure(settings().log_level, human=sys.stderr.isatty())
+        return function(*args, **kwargs)
+
+    # hints written as strings are resolved here, in the module where they were written
+    command.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]
+    return command
+
+
+def _placeholder() -> None:
+    raise NotImplementedError
+
+
+def build() -> typer.Typer:
+    """The whole command tree, without importing any command."""
+    app = typer.Typer(cls=LazyGroup, name="", no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    app.callback()(begin)
+    groups = {
+        name: typer.Typer(cls=LazyGroup, name=name, no_args_is_help=True, help=help_text)
+        for name, (help_text, _) in GROUPS.items()
+    }
+    for path, entry in COMMANDS.items():
+        first, _, rest = path.partition(" ")
+        parent = groups[first] if rest else app
+        parent.command(name=rest or first, help=entry.summary, rich_help_panel=None if rest else entry.panel)(_placeholder)
+    for name, group in groups.items():
+        app.add_typer(group, rich_help_panel=GROUPS[name][1])
+    return app
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"conclave {version('conclave')}")
+        raise typer.Exit
+
+
+def begin(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback when something fails.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Say the version.")] = False,
+) -> None:
+    """Conclave watches every account and service in one event stream, flags what breaks its own pattern, and puts it before
+    a council that may only speak from evidence.
+
+    Start with [bold]conclave demo[/]. Settings come from conclave.toml and CONCLAVE_* variables.
+    """
+    global DEBUG
+    DEBUG = debug
+
+
+def main() -> None:
+    """Run; an error of ours is one red sentence on stderr and exit code 1."""
+    try:
+        build()(prog_name="conclave")
+    except Exception as error:
+        from store.errors import ConclaveError
+
+        if DEBUG or not isinstance(error, ConclaveError):
+            raise
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True, soft_wrap=True).print(Text(str(error), style="red"))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
