@@ -27,3 +27,7 @@ class SourceMissing(ConclaveError):
 
 class StreamFailed(ConclaveError):
     """A streaming job stopped:"""
+
+
+class UnknownDetector(ConclaveError):
+    """The setting `detect.detectors` names what does not exist:"""

@@ -183,7 +183,7 @@ class Settings(BaseSettings):
 
 def known_variables() -> set[str]:
     """Every environment variable that means something."""
-    names = {"CONCLAVE_CONFIG"}
+    names = {"CONCLAVE_CONFIG", "CONCLAVE_JARS"}
     for name, field in Settings.model_fields.items():
         names.add(f"CONCLAVE_{name.upper()}")
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
@@ -197,7 +197,7 @@ def read(**given: Any) -> Settings:
     Raises BadSettings with one line per fault, naming the key.
     """
     known = known_variables()
-    unknown = sorted(name for name in os.environ if name.startswith("CONCLAVE_") and name.upper() not in known)
+    unknown = sorted(name for name in os.environ if name.startswith("CONCLAVE_") and not name.startswith("CONCLAVE_TEST_") and name not in known)
     if unknown:
         hints = [f"{name} (did you mean {near[0]}?)" if (near := difflib.get_close_matches(name, known, 1)) else name for name in unknown]
         raise BadSettings("unknown setting: " + ", ".join(hints))

@@ -1,0 +1,48 @@
+"""Robust z-score of the log amount: distance from the median in units of the median absolute deviation.
+
+Hampel (1974), The influence curve and its role in robust estimation. It still sees an outlier when earlier ones have widened the
+standard deviation. It is computed only where |z| ≥ 1: outliers can hide a further one below z = 1 only when they are
+more than half of the window (z = sqrt((1 - p) / p)), where the median has broken down as well.
+"""
+
+import numpy as np
+
+from jobs.columns import Longs
+from jobs.detectors.amount_z import deviation
+from jobs.detectors.detector import Detector, Scores, normal_score
+from jobs.points import ACCOUNT, COUNTERPARTY
+from jobs.policy import Policy
+from jobs.windows import NATS, Past
+
+FLOOR = 0.1 * NATS
+SD_PER_MAD = 1.4826
+ABSENT = 32_767
+
+
+def score(past: Past, policy: Policy) -> Scores:
+    scores = np.where(past.n >= policy.warm_up, 0.0, np.nan)
+    which = np.flatnonzero((past.n >= policy.warm_up) & (np.abs(deviation(past)) >= 1))
+    if len(which):
+        median, mad = median_and_mad(past, which)
+        distance = np.abs(past.code[which] - median) / np.maximum(SD_PER_MAD * mad, FLOOR)
+        scores[which] = normal_score(distance, past.n[which] - 1)
+    return scores
+
+
+def median_and_mad(past: Past, which: Longs) -> tuple[Scores, Scores]:
+    """Of the windows of the points `which` (K,), in code units."""
+    n = past.n[which]
+    rows = np.sort(past.matrix(which), axis=1)  # absent places sort last
+    median = middle(rows, n)
+    distances = np.abs(rows - median[:, None])
+    distances[np.arange(rows.shape[1]) >= n[:, None]] = np.inf
+    return median, middle(np.sort(distances, axis=1), n)
+
+
+def middle(rows: Scores, n: Longs) -> Scores:
+    """Median (K,) of the first n values of sorted rows."""
+    k = np.arange(len(rows))
+    return (rows[k, (n - 1) // 2].astype(np.float64) + rows[k, n // 2]) / 2
+
+
+DETECTOR = Detector("amount_robust_z", (ACCOUNT, COUNTERPARTY), 5.0, "amount", score)

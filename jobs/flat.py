@@ -1,0 +1,40 @@
+"""Many entities' rows and their new values side by side in one flat array, so that one pass serves all windows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.columns import Longs
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Entity t's segment is its `width` carried places followed by its `arriving[t]` new ones and ends before `ends[t]`.
+
+    `at` (N,) is where each new value lies; absent carried places are the oldest of a segment.
+    """
+
+    width: int
+    arriving: Longs
+    ends: Longs
+    at: Longs
+
+    @classmethod
+    def of(cls, group: Longs, entities: int, width: int) -> "Flat":
+        """`group` (N,) ascending: the entity of each new value, of `entities` in all."""
+        arriving = np.bincount(group, minlength=entities).astype(np.int64)
+        ends = np.cumsum(arriving + width)
+        return cls(width, arriving, ends, np.arange(len(group)) + (group + 1) * width)
+
+    def lay(self, rows: NDArray, values: NDArray) -> NDArray:
+        """One flat array of carried rows (T, width) and new values (N,)."""
+        flat = np.empty(len(rows) * self.width + len(values), rows.dtype)
+        carried = (self.ends - self.arriving - self.width)[:, None] + np.arange(self.width)
+        flat[carried] = rows
+        flat[self.at] = values
+        return flat
+
+    def newest(self, flat: NDArray) -> NDArray:
+        """The last `width` places (T, width) of each segment: the rows after the new values came."""
+        return flat[self.ends[:, None] + np.arange(-self.width, 0)]
