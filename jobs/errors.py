@@ -31,3 +31,11 @@ class StreamFailed(ConclaveError):
 
 class UnknownDetector(ConclaveError):
     """The setting `detect.detectors` names what does not exist:"""
+
+
+class NotDelivered(ConclaveError):
+    """Kafka did not take every record; look at the broker and produce again:"""
+
+
+class UnknownDataset(ConclaveError):
+    """There is no such data set; give a file, or one of the bundled names:"""
