@@ -15,6 +15,8 @@ from typing import BinaryIO, Protocol, cast
 EVENT_TIME = re.compile(rb'"event_time"\s*:\s*"([^"]{1,40})"')
 KEY = re.compile(rb'"(?:account_id|service)"\s*:\s*"([^"]{1,200})"')
 OLDEST = datetime.min.replace(tzinfo=UTC)
+JUMP = timedelta(days=366)  # a time so far from the line before it is a fault and says nothing about the order
+LEAST_WAIT_S = 0.002  # shorter waits cost more than they are worth; the pace is kept on average
 PAUSE_S = 0.2  # how often a waiting producer looks for `stop` and hands over what it holds
 
 
@@ -99,7 +101,7 @@ def _wait(target: Target, until: float, halt: threading.Event) -> bool:
     wait_s = until - time.monotonic()
     if wait_s > PAUSE_S:
         target.flush()
-    while wait_s > 0 and not halt.wait(min(wait_s, PAUSE_S)):
+    while wait_s > LEAST_WAIT_S and not halt.wait(min(wait_s, PAUSE_S)):
         wait_s = until - time.monotonic()
     return not halt.is_set()
 
@@ -121,9 +123,15 @@ def lines(path: Path) -> Iterator[Line]:
     at = OLDEST
     with _opened(path) as file:
         for raw in file:
-            at = event_time(raw) or at
+            at = _after(at, event_time(raw))
             if raw.strip():
                 yield Line(raw.rstrip(b"\r\n"), at)
+
+
+def _after(before: datetime, told: datetime | None) -> datetime:
+    if told is None or (before > OLDEST and abs(told - before) > JUMP):
+        return before
+    return told
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -155,11 +163,7 @@ def shifted(raw: bytes, shift_s: float) -> bytes:
     return raw[: found.start(1)] + text + raw[found.end(1) :]
 
 
-def shift_to(paths: Iterable[Path], now: datetime, farthest: timedelta = timedelta(days=366 * 20)) -> float:
-    """Seconds that move the newest event to `now`; times `farthest` beyond the first one are faults and do not count."""
-    times = (line.at for path in paths for line in lines(path) if line.at > OLDEST)
-    first = next(times, None)
-    if first is None:
-        return 0.0
-    newest = max((at for at in times if at - first < farthest), default=first)
-    return (now - newest).total_seconds()
+def shift_to(paths: Iterable[Path], now: datetime) -> float:
+    """Seconds that move the newest event of all files to `now`."""
+    newest = max((line.at for path in paths for line in lines(path)), default=OLDEST)
+    return (now - newest).total_seconds() if newest > OLDEST else 0.0

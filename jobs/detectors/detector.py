@@ -34,5 +34,5 @@ def normal_score(t: Scores, freedom: NDArray) -> Scores:
     >>> bool(abs(normal_score(np.array([4.0]), np.array([9])) - 3.0).max() < 0.1)
     True
     """
-    freedom = np.maximum(freedom, 1)
+    t, freedom = np.clip(t, -1e9, 1e9), np.maximum(freedom, 1)
     return (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(t * t / freedom))

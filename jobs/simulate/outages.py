@@ -87,7 +87,7 @@ def three(rng: np.random.Generator, begin_s: float, span_s: float) -> list[Outag
     """One of each, 25 to 40 minutes long, apart from one another."""
     plans = (
         ("bad_deploy", "catalog", ("gateway",)),
-        ("pool_exhaustion", "inventory", ("catalog", "checkout", "gateway")),
+        ("pool_exhaustion", "inventory", ("catalog", "cart", "checkout", "gateway")),
         ("third_party_outage", "payments", ("checkout", "gateway")),
     )
     return [

@@ -1,0 +1,72 @@
+"""Additive metrics of a batch: one row per entity and minute or hour, to be added to what the tables hold."""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jobs.columns import Bits
+from jobs.points import Received, group_starts
+from jobs.service_windows import LEVELS, UNTIMED, level_of
+
+MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
+Aggregated = dict[str, NDArray]
+
+
+def aggregate(received: Received, hit: Bits, width_us: int) -> Aggregated:
+    """Sums per (entity, bucket) over all points received; late and repeated ones are only counted.
+
+    `hit` (N,) flags anomalous points. A point without a value (a request's latency) counts but is not summed.
+    """
+    points, fresh = received.points, received.fresh
+    bucket = points.time // width_us
+    order = np.arange(len(points))
+    if not (np.diff(points.time) >= 0).all():
+        order = np.lexsort((bucket, points.entity))
+    entity, bucket = points.entity[order], bucket[order]
+    starts = np.union1d(group_starts(entity), group_starts(bucket))
+    value = points.value[order]
+    summed = fresh[order] & ~np.isnan(value)
+    zeroed = np.where(summed, value, 0.0)
+
+    def total(of: NDArray) -> NDArray:
+        return np.add.reduceat(of, starts) if len(starts) else of[:0]
+
+    return {
+        "entity_hash": entity[starts],
+        "bucket": bucket[starts] * width_us,
+        "count": total(fresh[order].astype(np.int64)),
+        "errors": total((fresh & points.error)[order].astype(np.int64)),
+        "sum": total(zeroed),
+        "sum_squares": total(zeroed * zeroed),
+        "min": np.minimum.reduceat(np.where(summed, value, np.inf), starts) if len(starts) else zeroed[:0],
+        "max": np.maximum.reduceat(np.where(summed, value, -np.inf), starts) if len(starts) else zeroed[:0],
+        "anomalies": total(hit[order].astype(np.int64)),
+        "late": total(received.late[order].astype(np.int64)),
+        "duplicates": total(received.duplicate[order].astype(np.int64)),
+    }
+
+
+def histograms(received: Received, width_us: int, rows: Aggregated) -> NDArray[np.int64]:
+    """Counts (rows, 64) of the fresh points' latency levels for the rows that `aggregate` gave."""
+    points = received.points.take(received.fresh)
+    level = level_of(points.value)
+    timed = level != UNTIMED
+    index = {key: i for i, key in enumerate(zip(rows["entity_hash"].tolist(), rows["bucket"].tolist(), strict=True))}
+    bucket = points.time // width_us * width_us
+    starts = np.union1d(group_starts(points.entity), group_starts(bucket))
+    out = np.zeros((len(rows["count"]), LEVELS), np.int64)
+    for start, end in zip(starts, np.append(starts[1:], len(points)), strict=True):
+        row = index[(int(points.entity[start]), int(bucket[start]))]
+        out[row] += np.bincount(level[start:end][timed[start:end]], minlength=LEVELS)
+    return out
+
+
+def table(rows: Aggregated, histogram: NDArray[np.int64] | None = None) -> pa.Table:
+    """As Arrow; `histogram` is a list column, empty lists when there is none."""
+    columns = {name: pa.array(values) for name, values in rows.items()}
+    if histogram is not None:
+        flat = pa.array(histogram.reshape(-1))
+        columns["histogram"] = pa.FixedSizeListArray.from_arrays(flat, LEVELS)
+    return pa.table(columns)
+
+
