@@ -1,9 +1,9 @@
 """What was injected against what was found: labels are compared with cases and rulings afterwards, never before.
 
 An incident is *found* when a case of one of its entities overlaps its time, and *confirmed* when such a case's ruling in
-force is. Overlap is granted a slack. Before the first event one minute: services are judged by the minute, so a case may begin
-with the minute's first event. After the last event half an hour, the quiet gap that ends an episode: windows still hold the incident's points then,
-and a hit in this time belongs to the same episode. A wider slack would credit chance.
+force is. Overlap is granted a slack. Before the first event one minute: services are judged by the minute, so a case may
+begin with the minute's first event. After the last event half an hour, the quiet gap that ends an episode: windows still
+hold the incident's points then, and a hit in this time belongs to the same episode. A wider slack would credit chance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -75,8 +75,8 @@ def produce(
 ) -> Produced:  # fmt: skip
     """Sends the lines of all files, merged by event time, in constant memory.
 
-    `rate` is lines per second, `speed` event seconds per second; without both as fast as the target takes them. `stop` ends it early.
-    Lines are passed on byte by byte, broken ones too; only event times change, by `shift_s`.
+    `rate` is lines per second, `speed` event seconds per second; without both as fast as the target takes them. `stop`
+    ends it early. Lines are passed on byte by byte, broken ones too; only event times change, by `shift_s`.
     """
     pace, halt = Pace(rate, speed), stop or threading.Event()
     begun, first, sent = time.monotonic(), None, 0

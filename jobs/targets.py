@@ -15,8 +15,8 @@ SERIAL_DIGITS = 8
 class Folder:
     """Files of at most `events_per_file` lines, each appearing whole under a name in order (`events-00000001.jsonl` …).
 
-    A file is written beside its name (dot first, so that readers pass over it) and linked into place: a name that another producer has
-    taken meanwhile is left alone and the next one tried. A file is handed over after `max_age_s` at the latest.
+    A file is written beside its name (dot first, so that readers pass over it) and linked into place: a name that another
+    producer has taken meanwhile is left alone and the next one tried. Lines are held for `max_age_s` at most.
     """
 
     def __init__(
@@ -69,19 +69,14 @@ def _newest_serial(path: Path) -> int:
 class Topic:
     """A Kafka topic, by an idempotent producer: a line that is sent again after a lost answer still arrives once.
 
-    `options` are the client's own (security.protocol, sasl.username …). Raises NotDelivered from `close` when a line was given up.
+    `options` are the client's own (security.protocol, sasl.username …). Raises NotDelivered when a line was given up.
     """
 
     def __init__(self, servers: str, topic: str, options: Mapping[str, str] | None = None) -> None:
         from confluent_kafka import Producer
 
-        settings: dict[str, Any] = {
-            "bootstrap.servers": servers,
-            "enable.idempotence": True,
-            "linger.ms": 20,
-            "compression.type": "lz4",
-        }
-        self.producer = Producer(settings | dict(options or {}))
+        own = {"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4"}
+        self.producer = Producer({**own, **(options or {})})
         self.topic = topic
         self.failures: list[str] = []
 
