@@ -47,11 +47,8 @@ def simulate(
 
     made = bundle.simulate(seed, days, BUNDLED / "nab" if measured else None, accounts)
     bundle.write(made, out)
-    counts = {
-        "events": made.labels.events,
-        "incidents": len(made.labels.incidents),
-        "refused": sum(made.labels.quarantined.values()),
-    }
+    refused = sum(made.labels.quarantined.values())
+    counts = {"events": made.labels.events, "incidents": len(made.labels.incidents), "refused": refused}
     if as_json:
         typer.echo(json.dumps(counts))
         return
