@@ -75,8 +75,8 @@ def open_database(settings: Settings, wait_s: float = 5.0) -> "Database":
     def prepare() -> str:
         address = url(settings)
         with connect(address) as connection:
-            if migrations.migrate(connection):
-                timescale.adopt(connection, settings.retention)
+            migrations.migrate(connection)
+            timescale.adopt(connection, settings.retention)
         return address
 
     wait_for(prepare, wait_s)
