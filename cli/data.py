@@ -35,7 +35,7 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Folder for the files; made when missing.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same data.", min=0)] = 7,
     days: Annotated[int, typer.Option(help="Days of transactions; the first 30 hours stay clean.", min=2, max=60)] = 3,
-    accounts: Annotated[int, typer.Option(help="Accounts on the map; each buys about 33 times a day.", min=60)] = 480,
+    accounts: Annotated[int, typer.Option(help="Accounts on the map; each buys about 33 times a day.", min=160)] = 480,
     measured: Annotated[bool, typer.Option(help="Add the bundled measured series.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:

@@ -14,6 +14,8 @@ from jobs.simulate.purchases import HONEST, account_name, as_events, currency, r
 START = datetime(2024, 3, 4, tzinfo=UTC)  # a Monday in the past: no clock may find these events in the future
 REQUEST_HOURS = 12
 VISITS = 18_100
+LEAST_ACCOUNTS = 160  # a burst of card testing alone needs 90 cards
+ACCOUNTS_PER_TERMINAL = 3.2
 Event = dict[str, object]
 
 
@@ -28,8 +30,10 @@ class Bundle:
 def simulate(seed: int, days: int, measured: Path | None, accounts: int = 480, visits: int = VISITS) -> Bundle:
     """Transactions of so many days, the shop's last twelve hours, and the series in `measured`, all ending together.
 
-    Raises ValueError below two days: nothing is injected in the first 30 hours.
+    Raises ValueError below two days (nothing is injected in the first 30 hours) or 160 accounts.
     """
+    if accounts < LEAST_ACCOUNTS:
+        raise ValueError(f"at least {LEAST_ACCOUNTS} accounts are needed")
     if days < 2:
         raise ValueError("at least two days are needed: an entity has a history before anything is injected")
     events: dict[str, list[Event]] = {}
@@ -58,9 +62,9 @@ def write(bundle: Bundle, folder: Path) -> list[Path]:
 
 def _cards(seed: int, days: int, accounts: int) -> tuple[list[Event], list[labels.Incident], frozenset[str]]:
     rng = np.random.default_rng([seed, 1])
-    land = world.build(rng, accounts)
+    land = world.build(rng, accounts, round(accounts / ACCOUNTS_PER_TERMINAL))
     honest = [spending.ordinary(rng, land, days), *lookalikes.lookalikes(rng, land, days)]
-    crimes = fraud.crimes(rng, land, days, fraud.Plan.of(days))
+    crimes = fraud.crimes(rng, land, days, fraud.Plan.of(days, land.accounts, land.terminals))
     stolen = [replace(crime.bought, incident=np.full(len(crime.bought), number)) for number, crime in enumerate(crimes)]
     bought = together([*honest, *stolen])
     events = as_events(land, bought, START, seed)

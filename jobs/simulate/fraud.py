@@ -22,9 +22,10 @@ class Plan:
     stolen: int = 13
 
     @classmethod
-    def of(cls, days: int) -> "Plan":
-        """About forty in three days."""
-        return cls(round(16 * days / 3), round(11 * days / 3), round(13 * days / 3))
+    def of(cls, days: int, accounts: int, terminals: int) -> "Plan":
+        """About forty in three days, but no more than a sixth of the accounts or terminals of a small world."""
+        large, testing, stolen = (round(count * days / 3) for count in (cls.large, cls.testing, cls.stolen))
+        return cls(min(large, accounts // 6), min(testing, terminals // 6), min(stolen, accounts // 6))
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Crime:
 def crimes(rng: np.random.Generator, world: World, days: int, plan: Plan) -> list[Crime]:
     """Every incident on accounts and terminals of its own, spread over the time after the history."""
     victims = rng.choice(world.accounts, plan.large + plan.stolen, replace=False)
-    spots = rng.choice(np.flatnonzero(_busy(world)), plan.testing, replace=False)
+    busy = np.flatnonzero(_busy(world))
+    spots = rng.choice(busy, min(plan.testing, len(busy)), replace=False)
     starts = rng.permutation(_spread(rng, len(victims) + len(spots), days))
     large = [single_large(rng, world, int(who), float(at)) for who, at in zip(victims[: plan.large], starts, strict=False)]
     stolen = [

@@ -11,13 +11,8 @@ FIRST_VISITOR = 2000  # strangers before it are cards used in card testing
 
 
 def lookalikes(rng: np.random.Generator, world: World, days: int) -> list[Purchases]:
-    return [
-        visitors(rng, world, days),
-        rents(rng, world),
-        *holidays(rng, world, days),
-        *lunches(rng, world, days),
-        sale(rng, world, days),
-    ]
+    alone = [visitors(rng, world, days), rents(rng, world)]
+    return alone + holidays(rng, world, days) + lunches(rng, world, days) + sale(rng, world, days)
 
 
 def visitors(rng: np.random.Generator, world: World, days: int, count: int = 900) -> Purchases:
@@ -53,14 +48,16 @@ def holidays(rng: np.random.Generator, world: World, days: int, travellers: int 
 
 def lunches(rng: np.random.Generator, world: World, days: int, places: int = 3, guests: int = 30) -> list[Purchases]:
     """Every noon some restaurants are full."""
-    halls = rng.choice(np.flatnonzero(world.category == RESTAURANT), places, replace=False)
+    restaurants = np.flatnonzero(world.category == RESTAURANT)
+    halls = rng.choice(restaurants, min(places, len(restaurants)), replace=False)
     return [_crowd(rng, world, int(hall), day * DAY_S + 12 * 3600, 3600, guests, 1.0) for day in range(days) for hall in halls]
 
 
-def sale(rng: np.random.Generator, world: World, days: int, guests: int = 150) -> Purchases:
-    """One shop sells cheaply for five hours."""
-    shop = int(rng.choice(np.flatnonzero((world.category == CLOTHING) & ~world.abroad)))
-    return _crowd(rng, world, shop, (days - 1) * DAY_S + 13 * 3600, 5 * 3600, guests, 0.6)
+def sale(rng: np.random.Generator, world: World, days: int, guests: int = 150) -> list[Purchases]:
+    """One clothing shop, if there is any, sells cheaply for five hours."""
+    shops = np.flatnonzero((world.category == CLOTHING) & ~world.abroad)
+    chosen = rng.choice(shops, min(1, len(shops)))
+    return [_crowd(rng, world, int(shop), (days - 1) * DAY_S + 13 * 3600, 5 * 3600, guests, 0.6) for shop in chosen]
 
 
 def _crowd(
