@@ -31,6 +31,7 @@ COMMANDS = {
     "demo": Entry("cli.demo", "demo", "Run everything on the bundled data, with nothing to prepare.", TRY),
     "produce": Entry("cli.data", "produce", "Replay a data set into the landing folder or into Kafka.", TRY),
     "simulate": Entry("cli.data", "simulate", "Make a labelled data set with the built-in simulator.", TRY),
+    "evaluate": Entry("cli.data", "evaluate", "Compare what was found with what a data set's labels say.", TRY),
     "ingest": Entry("cli.jobs", "ingest", "Take events in: validate, keep, quarantine what is broken.", RUN),
     "detect": Entry("cli.jobs", "detect", "Watch every entity's window and flag what breaks its pattern.", RUN),
     "council": Entry("cli.council", "council", "Rule on the flagged cases, with a model or with rules.", RUN),

@@ -49,6 +49,11 @@ def start(home: Path, **options: str) -> str:
         return _url(folder)
 
 
+def exists(home: Path) -> bool:
+    """Whether `home` has an embedded server yet, running or not."""
+    return (home / "postgres" / "place").exists()
+
+
 def revive(home: Path) -> str:
     """The URL of the server of `home`; it is started again only if it died without being told to.
 
@@ -63,7 +68,7 @@ def revive(home: Path) -> str:
 
 def stop(home: Path) -> bool:
     """Stop the server of `home`; False when none was running. Clients are disconnected, nothing committed is lost."""
-    if not (home / "postgres" / "place").exists():
+    if not exists(home):
         return False
     with _alone(home) as folder:
         return _stop(Path((folder / "place").read_text().strip()))
