@@ -1,0 +1,120 @@
+"""A ruling as a card: the summary line, and under it votes, checks that failed, next steps, citations and the evidence.
+
+Everything in a ruling may quote events, so every piece goes through `words.escaped`. Times are absolute: a card that did not
+change is the same HTML, and the browser keeps it unfolded.
+"""
+
+from typing import Any
+
+from dashboard import words
+from dashboard.exhibits import citations, evidence, section_link
+from dashboard.words import escaped
+from rag.items import Brief, from_json
+from rag.opinion import render
+
+Row = dict[str, Any]
+
+
+def rulings(rows: list[Row], scope: str, opened: int = 0) -> str:
+    """The cards of `rows`, the first `opened` unfolded; `scope` keeps anchors apart when a ruling is shown twice."""
+    return '<div class="cv-list">' + "".join(ruling(row, scope, place < opened) for place, row in enumerate(rows)) + "</div>"
+
+
+def ruling(row: Row, scope: str, opened: bool = False) -> str:
+    anchor = f"{scope}-{row['ruling_id'][:12]}"
+    body = votes(row) + failed_checks(row) + next_steps(row) + citations(row, anchor) + evidence(row, anchor) + provenance(row)
+    return f'<details class="cv-ruling"{" open" if opened else ""}>{summary(row)}<div class="cv-body">{body}</div></details>'
+
+
+def summary(row: Row) -> str:
+    """Severity, entity, root cause, outcome: what is read before unfolding."""
+    level, number = words.level(row["severity"]), words.severity(row["severity"])
+    outcome = row["outcome"]
+    tag = f'<span class="cv-tag cv-{escaped(outcome)}">{words.SYMBOLS.get(outcome, "")} {escaped(words.outcome(outcome))}</span>'
+    superseded = "" if row["in_force"] else ' <span class="cv-tag">Superseded</span>'
+    return (
+        f'<summary><span class="cv-score cv-{level}" title="Severity {number} of 100, {level}">'
+        f'<span class="cv-sr">Severity </span>{number}</span>'
+        f'<span><span class="cv-name">{entity(row["entity"])}</span> {tag}{superseded}'
+        f'<span class="cv-cause" style="margin-top:.1rem">{escaped(row["root_cause"], 700)}</span></span>'
+        f'<span class="cv-side">{escaped(words.action(row["action"]))}<br>'
+        f'<span class="cv-num">{words.short(row["last_at"])}</span></span>'
+        "</summary>"
+    )
+
+
+def entity(name: str) -> str:
+    """An entity's name: subject first, then its kind and currency or metric."""
+    kind, subject, qualifier = words.named(name)
+    return (
+        f'{escaped(subject)} <span class="cv-soft">{escaped(" ".join(part for part in (kind.lower(), qualifier) if part))}</span>'
+    )
+
+
+def votes(row: Row) -> str:
+    """The three members side by side, each with its vote, confidence and reason."""
+    brief = from_json(row["brief"])
+    shown = "".join(vote(opinion, brief) for opinion in row["opinions"])
+    return f'<section aria-label="Votes"><div class="cv-votes">{shown}</div></section>'
+
+
+CAST = {"confirm": ("▲ Confirm", "for"), "dismiss": ("○ Dismiss", "against"), "unsure": ("◆ Unsure", "open")}
+
+
+def vote(opinion: Row, brief: Brief) -> str:
+    """A member's vote; without one, why there is none."""
+    said, stance = CAST.get(str(opinion.get("vote")), ("No opinion", "none"))
+    sure = f", {opinion['confidence']} confidence" if opinion.get("confidence") else ""
+    veto = ' <span class="cv-tag cv-unresolved">Veto</span>' if opinion.get("veto") else ""
+    return (
+        f'<div class="cv-vote cv-{stance}"><b>{escaped(words.role(str(opinion.get("role", ""))))}</b> '
+        f'<span class="cv-soft">{escaped(said + sure)}</span>{veto}<p>{escaped(reasons(opinion, brief), 1200)}</p></div>'
+    )
+
+
+def reasons(opinion: Row, brief: Brief) -> str:
+    """A member's reasons, references to the evidence as numbers."""
+    given = opinion.get("reasons") or [opinion.get("fault") or "This member gave no opinion."]
+    return " ".join(render(reason, brief) if "{{" in reason else reason for reason in given)
+
+
+def failed_checks(row: Row) -> str:
+    """Only what did not hold; that all held is said in a line."""
+    checks = row["checks"] or []
+    failed = [check for check in checks if not check.get("ok")]
+    if not failed:
+        return f'<p class="cv-soft">✓ {len(checks)} of {len(checks)} checks hold.</p>' if checks else ""
+    lines = "".join(
+        f"<li><b>{escaped(str(check.get('check', '')).replace('_', ' '))}</b> {escaped(check.get('item') or '')} "
+        f'<span class="cv-soft">{escaped(check.get("detail") or "")}</span></li>'
+        for check in failed
+    )
+    return f'<section><h3>{len(failed)} of {len(checks)} checks failed</h3><ul class="cv-checks">{lines}</ul></section>'
+
+
+def next_steps(row: Row) -> str:
+    """What to do, each step with the runbook section it comes from, and the proposed commands."""
+    steps = row["next_steps"] or []
+    lines = "".join(
+        f'<li data-n="{place}.">{escaped(step.get("text", ""), 700)}{section_link(step.get("section_id"), " · runbook")}</li>'
+        for place, step in enumerate(steps, 1)
+    )
+    tags = "".join(f'<span class="cv-tag">{escaped(commanded(command))}</span> ' for command in row["commands"] or [])
+    proposed = f"<section><h3>Commands</h3>{tags}</section>" if tags else ""
+    return (f'<section><h3>Next steps</h3><ul class="cv-steps">{lines}</ul></section>' if lines else "") + proposed
+
+
+def commanded(command: Row) -> str:
+    return f"{words.action(command['action'])}: {command['target']} ({command['state']})"
+
+
+def provenance(row: Row) -> str:
+    """Which council spoke, why that one, when, and how long it took."""
+    spoke = f"Ruled by {row['model'] or 'a model'}" if row["council"] == "model" else "Ruled by the rules council"
+    why = f" ({words.visible(row['why'], 240)})" if row["why"] else ""
+    said = (
+        f"{spoke}{why}, {words.instant(row['ruled_at'])}, in {words.quantity(row['latency_ms'], 'ms')}, "
+        f"confidence {row['confidence'] * 100:.0f} %."
+    )
+    opened = words.link("entity", name=row["entity"])
+    return f'<p class="cv-soft">{escaped(said, 600)} Case revision {row["revision"]}. <a href="{opened}">Open the entity</a></p>'
