@@ -29,8 +29,8 @@ def embed(texts: Sequence[str]) -> Vectors:
     if not texts:
         return np.zeros((0, DIMENSIONS), dtype=np.float32)
     # One text a batch: a batch is padded to its longest text, and 64 long ones would need gigabytes.
-    rows = np.asarray(_model().embed([text[:MAX_CHARACTERS] for text in texts], batch_size=1), dtype=np.float32)
-    return unit(rows)
+    rows = _model().embed([_valid(text[:MAX_CHARACTERS]) for text in texts], batch_size=1)
+    return unit(np.asarray(rows, dtype=np.float32))
 
 
 def unit(rows: Vectors) -> Vectors:
@@ -42,6 +42,11 @@ def unit(rows: Vectors) -> Vectors:
 def literal(vector: NDArray[np.float32]) -> str:
     """A vector as pgvector reads it; nine digits carry a float32 exactly."""
     return "[" + ",".join(f"{value:.9g}" for value in vector.tolist()) + "]"
+
+
+def _valid(text: str) -> str:
+    """Without lone surrogates, which the tokenizer refuses."""
+    return text.encode("utf-8", "replace").decode()
 
 
 @cache
