@@ -63,15 +63,15 @@ def single_large(rng: np.random.Generator, world: World, account: int, at_s: flo
 
 def spree(rng: np.random.Generator, world: World, account: int, at_s: float) -> Crime:
     """Many dear purchases within an hour or two, at terminals where the account is never seen."""
-    count = int(rng.integers(16, 28))
+    count = int(rng.integers(18, 32))
     places = _same_side(world, account)
     away = world.distance_km(np.full(len(places), account), places)
     dear = np.isin(world.category[places], DEAR)
     unusual = places[np.argsort(-(away + 15.0 * dear), kind="stable")][:20]
     terminal = rng.choice(unusual, count)
-    time_s = at_s + np.sort(rng.uniform(0, rng.uniform(2700, 6000), count))
+    time_s = at_s + np.sort(rng.uniform(0, rng.uniform(2700, 5400), count))
     who = np.full(count, account)
-    factor = np.log(rng.uniform(5.0, 11.0, count))
+    factor = np.log(rng.uniform(6.0, 12.0, count))
     amount = np.exp(world.level[account] + 0.5 * PRICES[world.category[terminal]] + factor + 0.25 * rng.standard_normal(count))
     return Crime("stolen_card", purchases(time_s, who, terminal, amount, channels(rng, count, 0.35)))
 

@@ -73,6 +73,18 @@ def test_the_size_is_as_announced(made: bundle.Bundle) -> None:
     }  # fmt: skip
 
 
+def test_the_readme_tells_the_true_counts(made: bundle.Bundle) -> None:
+    told = (DATA / "README.md").read_text()
+    for name, count in made.labels.events.items():
+        assert f"| `{name}.jsonl.gz` | {count:,} |" in told
+    for count, word in (
+        (made.labels.duplicates, "come twice"),
+        (made.labels.late, "come three hours late"),
+        (25, "must be refused"),
+    ):
+        assert f"{count} {word}" in told
+
+
 def test_exactly_the_counted_records_are_refused(made: bundle.Bundle) -> None:
     refused = [raw for raws in made.lines.values() for raw in raws if not isinstance(validate(raw, RULES), Accepted)]
     assert len(refused) == sum(made.labels.quarantined.values()) == 25
