@@ -32,6 +32,7 @@ class Hit:
     severity: float
     mask: int
     point: int
+    kind: int = 0
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Episode:
     first_row: int = -1  # the first hit's bronze row, when it came in this batch
     last_row: int = -1
     worst_point: int = -1  # the point that is the worst so far, when it came in this batch
+    kind: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def follow(open_episodes: Columns, hits: list[Hit], policy: Policy) -> tuple[lis
 
 def _join(episode: Episode, hit: Hit, kept: list[Kept]) -> None:
     episode.hits += 1
-    episode.last, episode.last_row = max(episode.last, hit.time), hit.row
+    episode.last, episode.last_row, episode.kind = max(episode.last, hit.time), hit.row, hit.kind
     episode.mask |= hit.mask
     if hit.severity > episode.worst:
         episode.worst, episode.worst_point = hit.severity, hit.point
@@ -110,8 +112,3 @@ def _store(table: Columns, current: dict[int, Episode]) -> None:
 def forget_ended(table: Columns, clock: int, policy: Policy) -> None:
     """Drop the episodes that no event within the allowed lateness can continue any more."""
     table.keep(table["last"] + policy.quiet_us + policy.lateness_us >= clock)
-
-
-def hits_of(entity: Longs, time: Longs, ids: Longs, row: Longs, severity: Scores, mask: Longs, point: Longs) -> list[Hit]:
-    columns = (entity.tolist(), time.tolist(), ids.tolist(), row.tolist(), severity.tolist(), mask.tolist(), point.tolist())
-    return [Hit(*values) for values in zip(*columns, strict=True)]

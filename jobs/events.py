@@ -39,7 +39,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     value: float | None = None
     message: str | None = None
     attributes: dict[str, str] | None = None
-    tenant: str = "main"
+    tenant: str | None = None
 
 
 class LooseEvent(Event, forbid_unknown_fields=False, frozen=True, gc=False):

@@ -15,7 +15,7 @@ ENTITY = pa.schema([("entity_hash", pa.int64()), ("kind", pa.int8()), ("row", pa
 CONFLICT = pa.schema([("row", pa.int64()), ("id", pa.int64())])
 EPISODE = pa.schema(
     [
-        ("episode_id", pa.string()), ("entity_hash", pa.int64()), ("first", pa.int64()), ("last", pa.int64()),
+        ("episode_id", pa.string()), ("entity_hash", pa.int64()), ("kind", pa.int8()), ("first", pa.int64()), ("last", pa.int64()),
         ("hits", pa.int64()), ("worst", pa.float64()), ("detectors", pa.list_(pa.string())), ("first_row", pa.int64()),
         ("last_row", pa.int64()), ("worst_anomaly", pa.int64()),
     ]
@@ -55,7 +55,7 @@ class Findings:
         """`names` are the detectors in the order of the mask's bits; `ids` the event ids of the batch's points."""
         rows = [
             {
-                "episode_id": e.episode_id, "entity_hash": e.entity, "first": e.first, "last": e.last, "hits": e.hits,
+                "episode_id": e.episode_id, "entity_hash": e.entity, "kind": e.kind, "first": e.first, "last": e.last, "hits": e.hits,
                 "worst": e.worst, "detectors": [name for i, name in enumerate(names) if e.mask >> i & 1],
                 "first_row": e.first_row, "last_row": e.last_row,
                 "worst_anomaly": int(ids[e.worst_point]) if e.worst_point >= 0 else 0,

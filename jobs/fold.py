@@ -11,7 +11,7 @@ from jobs import evidence, findings, metrics, series_windows, service_windows, w
 from jobs.anomaly import Judged, anomaly_id, judge
 from jobs.columns import Bits, Columns, Longs
 from jobs.detectors import chosen
-from jobs.episodes import Hit, Kept, follow, hits_of
+from jobs.episodes import Hit, Kept, follow
 from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, UNWATCHED, Points, Received, receive
 from jobs.policy import Policy
 from jobs.state import State, evict
@@ -90,7 +90,8 @@ def hits_among(points: Points, judged: Judged, detectors: list) -> list[Hit]:
     at = np.flatnonzero(judged.hit)
     place = np.array([detectors.index(detector) for detector in judged.detectors], np.int64)
     mask = (judged.fired[:, at] << place[:, None]).sum(axis=0) if len(at) else at
-    return hits_of(points.entity[at], points.time[at], points.id[at], points.row[at], judged.severity(at), mask, at)
+    columns = (points.entity[at], points.time[at], points.id[at], points.row[at], judged.severity(at), mask, at, points.kind[at])
+    return [Hit(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def report(scored: Scored, state: State, policy: Policy, out: findings.Findings) -> None:

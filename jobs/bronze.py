@@ -1,0 +1,59 @@
+"""The two Delta tables that ingest writes: their schemas, and reading single rows back by number."""
+
+from typing import Any
+
+import pyarrow as pa
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+EVENT_FIELDS = (
+    "event_id", "event_time", "kind", "account_id", "amount", "currency", "counterparty_id", "service", "status", "latency_ms",
+    "metric", "value", "message", "attributes", "tenant",
+)  # fmt: skip
+
+CHECKED = T.StructType(
+    [
+        T.StructField("event_id", T.StringType()),
+        T.StructField("event_time", T.TimestampType()),
+        T.StructField("kind", T.StringType()),
+        T.StructField("account_id", T.StringType()),
+        T.StructField("amount", T.DoubleType()),
+        T.StructField("currency", T.StringType()),
+        T.StructField("counterparty_id", T.StringType()),
+        T.StructField("service", T.StringType()),
+        T.StructField("status", T.IntegerType()),
+        T.StructField("latency_ms", T.DoubleType()),
+        T.StructField("metric", T.StringType()),
+        T.StructField("value", T.DoubleType()),
+        T.StructField("message", T.StringType()),
+        T.StructField("attributes", T.MapType(T.StringType(), T.StringType())),
+        T.StructField("tenant", T.StringType()),
+        T.StructField("raw", T.BinaryType()),  # the whole record, when it holds more than the event does or was refused
+        T.StructField("source", T.StringType()),  # `topic/partition` or file name
+        T.StructField("position", T.LongType()),  # offset or line
+        T.StructField("reason", T.StringType()),  # why refused; null for an event
+        T.StructField("field", T.StringType()),
+    ]
+)
+STAMPS = [T.StructField("row_id", T.LongType()), T.StructField("ingest_time", T.TimestampType()), T.StructField("ingest_batch", T.LongType())]
+BRONZE = T.StructType([f for f in CHECKED if f.name not in ("reason", "field")] + STAMPS)
+QUARANTINE = T.StructType([f for f in CHECKED if f.name in ("tenant", "raw", "source", "position", "reason", "field")] + STAMPS)
+
+
+def create(spark: SparkSession, bronze: str, quarantine: str) -> None:
+    """Make both tables where there are none."""
+    for path, schema in ((bronze, BRONZE), (quarantine, QUARANTINE)):
+        table = DeltaTable.createIfNotExists(spark).location(path).addColumns(schema)
+        table.property("delta.autoOptimize.autoCompact", "true").property("delta.logRetentionDuration", "interval 30 days").execute()
+
+
+def rows(spark: SparkSession, bronze: str, numbers: list[int]) -> dict[int, dict[str, Any]]:
+    """The bronze rows with these numbers, by number. Files are skipped by the range, so this reads a batch's files only."""
+    if not numbers:
+        return {}
+    wanted = spark.createDataFrame(pa.table({"row_id": pa.array(sorted(set(numbers)), pa.int64())}))
+    table = spark.read.format("delta").load(bronze).where(F.col("row_id").between(min(numbers), max(numbers)))
+    found: DataFrame = table.join(F.broadcast(wanted), "row_id").select("row_id", "source", "position", "raw", "ingest_time", *EVENT_FIELDS)
+    return {row["row_id"]: row for row in found.toArrow().to_pylist()}

@@ -1,0 +1,65 @@
+"""What a checkpoint says of itself, read through Hadoop's file system so that it may lie anywhere; and what we pin into it."""
+
+import hashlib
+import json
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from jobs.errors import StateMismatch
+
+PINNED = "conclave.json"
+
+
+def read_text(spark: SparkSession, path: str) -> str | None:
+    """The file's text; None when there is none."""
+    jvm: Any = spark._jvm
+    place = jvm.org.apache.hadoop.fs.Path(path)
+    files = place.getFileSystem(spark._jsc.hadoopConfiguration())
+    if not files.exists(place):
+        return None
+    stream = files.open(place)
+    try:
+        return bytes(stream.readAllBytes()).decode()
+    finally:
+        stream.close()
+
+
+def write_text(spark: SparkSession, path: str, text: str) -> None:
+    jvm: Any = spark._jvm
+    place = jvm.org.apache.hadoop.fs.Path(path)
+    stream = place.getFileSystem(spark._jsc.hadoopConfiguration()).create(place, True)
+    try:
+        stream.write(bytearray(text.encode()))
+    finally:
+        stream.close()
+
+
+def offsets(spark: SparkSession, checkpoint: str, batch: int) -> list[Any]:
+    """The end offsets of a batch, one per source, as Spark logged them before it ran the batch."""
+    text = read_text(spark, f"{checkpoint}/offsets/{batch}")
+    lines = (text or "").splitlines()[2:]  # a version, the batch's metadata, then the sources
+    return [json.loads(line) for line in lines if line and line != "-"]
+
+
+def query_id(spark: SparkSession, checkpoint: str) -> str:
+    """The id that Spark gave the checkpoint when it was made: a deleted checkpoint comes back with another."""
+    return str(json.loads(read_text(spark, f"{checkpoint}/metadata") or "{}")["id"])
+
+
+def pin(spark: SparkSession, checkpoint: str, fixed: dict[str, Any]) -> None:
+    """Write down at the first start what must not change under this checkpoint; raises StateMismatch when it did."""
+    text = read_text(spark, f"{checkpoint}/{PINNED}")
+    if text is None:
+        if read_text(spark, f"{checkpoint}/metadata") is not None:
+            raise StateMismatch(f"{checkpoint} was made by another program.")
+        write_text(spark, f"{checkpoint}/{PINNED}", json.dumps(fixed))
+        return
+    held = json.loads(text)
+    changed = [f"{name} was {held.get(name)}, is now {value}" for name, value in fixed.items() if held.get(name) != value]
+    if changed:
+        raise StateMismatch("; ".join(changed) + ".")
+
+
+def hashed(value: Any) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()

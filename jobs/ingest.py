@@ -1,0 +1,109 @@
+"""The ingest job: records from files or Kafka, checked, into Delta `bronze` or `quarantine`, each exactly once."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import StreamingQuery
+
+from jobs import bronze, checkpoint, refusals
+from jobs.check import checker
+from jobs.events import Rules
+from jobs.policy import digest
+from store.bulk import copy_rows
+from store.database import Database, fetch, run, wait_for
+from store.settings import Settings
+
+PARTITION_BITS, INDEX_BITS = 10, 25  # of a row number; the batch has the 28 above them
+
+
+def source(spark: SparkSession, settings: Settings) -> DataFrame:
+    """The stream of files (path, content) or of Kafka records as (raw, source, position, fault)."""
+    at = settings.source
+    if at.kind == "kafka":
+        reader = spark.readStream.format("kafka").option("kafka.bootstrap.servers", at.kafka_servers).option("subscribe", at.kafka_topics)
+        for name, value in at.kafka_options.items():
+            reader = reader.option(f"kafka.{name}", value)
+        reader = reader.option("startingOffsets", at.starting_offsets).option("maxOffsetsPerTrigger", at.max_offsets_per_trigger)
+        return reader.load().selectExpr(
+            "value as raw", "concat(topic, '/', partition) as source", "offset as position", "cast(null as string) as fault"
+        )
+    settings.landing.mkdir(parents=True, exist_ok=True)
+    files = spark.readStream.format("binaryFile").schema(FILES).option("maxFilesPerTrigger", at.max_files_per_trigger)
+    return files.load(str(settings.landing.absolute())).select("path", "content")
+
+
+FILES = "path string, modificationTime timestamp, length long, content binary"
+
+
+def start(spark: SparkSession, settings: Settings, database: Database, *, once: bool) -> StreamingQuery:
+    """Start the stream; with `once` it ends when everything that is there now was taken."""
+    bronze.create(spark, settings.bronze, settings.quarantine)
+    place = settings.checkpoint("ingest")
+    fixed = {"job": "ingest", "source": settings.source.kind}
+    checkpoint.pin(spark, place, fixed)
+    stream = source(spark, settings).writeStream.queryName("ingest").option("checkpointLocation", place)
+    trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.ingest.trigger_s} seconds"}
+    return stream.trigger(**trigger).foreachBatch(sink(spark, settings, database)).start()
+
+
+def sink(spark: SparkSession, settings: Settings, database: Database) -> Callable[[DataFrame, int], None]:
+    place, columns = settings.checkpoint("ingest"), dict(settings.source.csv_columns)
+    settings_hash = digest(settings.ingest.model_dump(mode="json"))
+
+    def write(batch: DataFrame, batch_id: int) -> None:
+        started = datetime.now(UTC)
+        query_id = checkpoint.query_id(spark, place)
+        rows = checked(batch, settings, started, batch_id, columns if settings.source.kind == "files" else None).persist()
+        try:
+            accepted, refused = rows.where("reason is null"), rows.where("reason is not null")
+            append(accepted.select(*bronze.BRONZE.names), settings.bronze, query_id, batch_id)
+            totals = rows.selectExpr("count(*)", "count(reason)", "max(event_time)").first()
+            events, bad, newest = totals if totals is not None else (0, 0, None)
+            notes: list[dict[str, Any]] = []
+            if bad:
+                append(refused.select(*bronze.QUARANTINE.names), settings.quarantine, query_id, batch_id)
+                notes = refused.select(*bronze.QUARANTINE.names).toArrow().to_pylist()
+        finally:
+            rows.unpersist()
+        place_offsets = checkpoint.offsets(spark, place, batch_id)
+        entry = {
+            "query_id": query_id, "batch_id": batch_id, "offsets_hash": checkpoint.hashed(place_offsets),
+            "settings_hash": settings_hash, "offsets": {"ends": place_offsets}, "events": events, "accepted": events - bad,
+            "quarantined": bad, "newest_event": newest, "detail": {}, "started_at": started,
+        }  # fmt: skip
+        wait_for(lambda: note(database, entry, notes), settings.detect.database_wait_s)
+
+    return write
+
+
+def checked(batch: DataFrame, settings: Settings, now: datetime, batch_id: int, columns: dict[str, str] | None) -> DataFrame:
+    """Every record as an event or a reason, numbered and stamped."""
+    rules = Rules(now, settings.ingest.max_future_s, settings.ingest.max_record_bytes, settings.tenant)
+    rows = batch.mapInArrow(checker(rules, columns), bronze.CHECKED)
+    index = F.monotonically_increasing_id()
+    number = (
+        F.lit(batch_id << (PARTITION_BITS + INDEX_BITS))
+        + F.shiftleft(F.shiftright(index, 33), INDEX_BITS)
+        + index.bitwiseAND(F.lit((1 << 33) - 1))
+    )
+    return rows.withColumns({"row_id": number, "ingest_time": F.lit(now), "ingest_batch": F.lit(batch_id).cast("long")})
+
+
+def append(rows: DataFrame, path: str, query_id: str, batch_id: int) -> None:
+    """Delta's transaction key makes a retried batch a no-op."""
+    rows.write.format("delta").mode("append").option("txnAppId", query_id).option("txnVersion", batch_id).save(path)
+
+
+def note(database: Database, entry: dict[str, Any], notes: list[dict[str, Any]]) -> None:
+    """Ledger and quarantine notes in one transaction; writing them twice is harmless."""
+    with database.connection() as connection:
+        if fetch(connection, "find_batch", job="ingest", query_id=entry["query_id"], batch_id=entry["batch_id"]):
+            return
+        if notes:
+            refusals.prepare(connection)
+            copy_rows(connection, "incoming_quarantined", refusals.COLUMNS, [refusals.row(one) for one in notes])
+            run(connection, "merge_quarantined")
+        run(connection, "put_ingest_batch", **entry)

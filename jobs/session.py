@@ -1,0 +1,58 @@
+"""The Spark session: jars, Delta, RocksDB state, and Python workers that are this Python."""
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from jobs import jars
+from store.settings import Settings
+
+
+LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+LOGGING = f"-Dlog4j2.configurationFile=file:{Path(__file__).parent / 'log4j2.properties'}"
+
+
+def session(settings: Settings, name: str) -> SparkSession:
+    """The session of this process, made with the settings. Under spark-submit its master and jars are kept."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    master = settings.spark.master or ("" if submitted else "local[*]")
+    builder = SparkSession.builder.appName(name)
+    if master:
+        builder = builder.master(master)
+    local = LOOPBACK if master.startswith("local") else {}
+    if local:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    for key, value in {**options(settings), **local, **settings.spark.options}.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def options(settings: Settings) -> dict[str, str]:
+    """Every Spark setting that Conclave needs."""
+    state = "spark.sql.streaming.stateStore"
+    return {
+        "spark.jars": ",".join(str(path) for path in jars.ensure()),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.pyspark.python": os.environ["PYSPARK_PYTHON"],
+        "spark.driver.extraJavaOptions": LOGGING,
+        "spark.driver.memory": settings.spark.driver_memory,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(settings.spark.arrow_rows),
+        "spark.sql.execution.pythonUDF.arrow.enabled": "true",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.databricks.delta.autoCompact.minNumFiles": "64",
+        f"{state}.providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
+        f"{state}.rocksdb.changelogCheckpointing.enabled": "true",
+        f"{state}.rocksdb.boundedMemoryUsage": "true",
+        f"{state}.rocksdb.maxMemoryUsageMB": "512",
+        "spark.sql.streaming.minBatchesToRetain": "20",
+    }
