@@ -1,0 +1,245 @@
+"""`conclave demo`: the main job on the bundled data, as processes of its own in a home of its own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.children import Children, end_leftovers
+from cli.errors import DemoFailed
+
+if TYPE_CHECKING:
+    from cli.stages import Stages
+    from store.database import Database
+    from store.settings import Settings
+
+DATA = Path(__file__).parents[1] / "data"
+MARK = ".conclave-demo"  # a folder without it is never wiped
+LOOK_S = 0.5
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Process all bundled data, print a summary and end.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on from what the last run left instead of starting afresh.")] = False,
+    rate: Annotated[float, typer.Option(help="Events per second to replay (without --once).", min=1)] = 1500,
+    home: Annotated[Path | None, typer.Option(help="Folder for everything it writes. Default: HOME/demo.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary of --once as JSON.")] = False,
+) -> None:
+    """Replay the bundled data as a stream, detect, convene the council and serve the dashboard, until Ctrl-C.
+
+    Nothing has to be prepared: jars, an embedded database and the runbook are set up first. The demo has a folder of its own and
+    an embedded database of its own there; a database of yours is never touched. With --once there is no dashboard.
+    """
+    from store.settings import settings
+
+    started = time.monotonic()
+    with _interruptible(), _home((home or settings().home / "demo").absolute(), keep=keep) as folder:
+        chosen = _own_settings(folder)
+        children = Children(folder / "logs", folder / "children.json")
+        try:
+            with _database(chosen) as database:
+                if once:
+                    _once(chosen, database, children, started, as_json=as_json)
+                else:
+                    _live(chosen, database, children, rate)
+        except KeyboardInterrupt:
+            say("\nStopping …")
+            raise typer.Exit(130 if once else 0) from None
+        finally:
+            _deaf()
+            children.stop()
+
+
+def say(words: str) -> None:
+    typer.echo(words, err=True)
+
+
+def _once(settings: "Settings", database: "Database", children: Children, started: float, *, as_json: bool) -> None:
+    from cli import summary
+    from cli.stages import Stages
+
+    sent = _land(settings)
+    children.start("streams", [sys.executable, "-m", "cli.streams"], dict(os.environ))
+    _teach(database)
+    children.start("council", _conclave("council"), dict(os.environ))
+    with Stages(sent) as stages:
+        _watch(database, children, stages, until_streams_end=True)
+    figures = summary.figures(database, sent, DATA / "labels.json", time.monotonic() - started)
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+    else:
+        summary.show(figures)
+    if faults := summary.faults(figures):
+        raise DemoFailed(" ".join(faults))
+
+
+def _live(settings: "Settings", database: "Database", children: Children, rate: float) -> None:
+    from cli.stages import Stages
+
+    port = _free_port(settings.dashboard.port)
+    _teach(database)
+    for name, command in {
+        "ingest": _conclave("ingest"),
+        "detect": _conclave("detect"),
+        "council": _conclave("council"),
+        "dashboard": _conclave("dashboard", "--host", "127.0.0.1", "--port", str(port)),
+        "produce": _conclave("produce", "--rate", str(rate), "--shift-to-now"),
+    }.items():
+        if name != "produce" or not any(settings.landing.glob("*.jsonl")):
+            children.start(name, command, dict(os.environ))
+    say(f"Dashboard: http://127.0.0.1:{port}   (Ctrl-C stops everything; logs are in {settings.home / 'logs'})")
+    with Stages(_bundled_events()) as stages:
+        _watch(database, children, stages, until_streams_end=False)
+
+
+def _watch(database: "Database", children: Children, stages: "Stages", *, until_streams_end: bool) -> None:
+    """Show how far it is; end when the streams are through and the docket is empty, or with DemoFailed when a child dies."""
+    while True:
+        ended = children.ended("streams")
+        row = database.fetch("demo_progress")[0]
+        stages.update(row)
+        if (dead := children.dead(may_end=("streams", "produce"))) is not None:
+            raise DemoFailed(f"{dead.name} ended with code {dead.code}. The end of {dead.log}:\n{dead.last_words()}")
+        if until_streams_end and ended and row["open"] == 0:
+            return
+        time.sleep(LOOK_S)
+
+
+def _conclave(*words: str) -> list[str]:
+    return [sys.executable, "-m", "cli.app", *words]
+
+
+@contextmanager
+def _home(folder: Path, *, keep: bool) -> Iterator[Path]:
+    """The demo's folder, empty unless kept; its database is stopped at the end. One demo at a time."""
+    import fcntl
+
+    from store import embedded
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoFailed(f"another demo is running in {folder}; stop it first, or give this one its own --home.") from None
+        end_leftovers(folder / "children.json")
+        if not keep:
+            wipe(folder)
+        folder.mkdir(exist_ok=True)
+        (folder / MARK).touch()
+        try:
+            yield folder
+        finally:
+            embedded.stop(folder)
+
+
+def wipe(folder: Path) -> None:
+    """Delete a demo's folder and its database; refused for a folder that no demo made."""
+    from store import embedded
+
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise DemoFailed(f"{folder} is not empty and was not made by a demo; name another --home.")
+    embedded.remove(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_settings(folder: Path) -> "Settings":
+    """Settings that lead here: this home, its embedded database, its landing folder; in our environment for the children too."""
+    from store import embedded
+    from store.database import LIBPQ
+    from store.settings import settings
+
+    for name in LIBPQ:
+        os.environ.pop(name, None)
+    os.environ |= {
+        "CONCLAVE_HOME": str(folder),
+        "CONCLAVE_DATABASE_URL": embedded.start(folder),
+        "CONCLAVE_SOURCE__KIND": "files",
+        "CONCLAVE_SOURCE__FOLDER": str(folder / "landing"),
+    }
+    settings.cache_clear()
+    return settings()
+
+
+@contextmanager
+def _database(settings: "Settings") -> Iterator["Database"]:
+    from jobs import jars
+    from store.database import open_database
+
+    jars.ensure(say)
+    with open_database(settings) as database:
+        yield database
+
+
+def _teach(database: "Database") -> None:
+    """The runbook and who calls whom; what is there already is not done again."""
+    import csv
+
+    from rag import runbook
+
+    runbook.add_file(database, DATA / "runbook.md")
+    with (DATA / "topology.csv").open(newline="") as file:
+        for edge in csv.DictReader(file):
+            database.run("put_edge", tenant="main", caller=edge["caller"], callee=edge["callee"])
+
+
+def _land(settings: "Settings") -> int:
+    """Put the bundled data into the landing folder, unless a kept run did; the number of records there."""
+    from jobs.produce import produce
+    from jobs.targets import Folder
+
+    record = settings.home / "landed"
+    if not record.exists():
+        shutil.rmtree(settings.landing, ignore_errors=True)
+        settings.landing.mkdir(parents=True)
+        sent = produce([DATA / f"{name}.jsonl.gz" for name in _labels()["events"]], Folder(settings.landing, 10_000))
+        record.write_text(str(sent.events))
+    return int(record.read_text())
+
+
+def _labels() -> dict[str, Any]:
+    labels: dict[str, Any] = json.loads((DATA / "labels.json").read_text())
+    return labels
+
+
+def _bundled_events() -> int:
+    return sum(_labels()["events"].values())
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoFailed("no free port for the dashboard.")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, interrupt)
+    yield
+
+
+def _deaf() -> None:
+    """A second Ctrl-C must not leave half of the processes running."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
