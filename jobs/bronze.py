@@ -37,7 +37,11 @@ CHECKED = T.StructType(
         T.StructField("field", T.StringType()),
     ]
 )
-STAMPS = [T.StructField("row_id", T.LongType()), T.StructField("ingest_time", T.TimestampType()), T.StructField("ingest_batch", T.LongType())]
+STAMPS = [
+    T.StructField("row_id", T.LongType()),
+    T.StructField("ingest_time", T.TimestampType()),
+    T.StructField("ingest_batch", T.LongType()),
+]
 BRONZE = T.StructType([f for f in CHECKED if f.name not in ("reason", "field")] + STAMPS)
 QUARANTINE = T.StructType([f for f in CHECKED if f.name in ("tenant", "raw", "source", "position", "reason", "field")] + STAMPS)
 
@@ -46,7 +50,9 @@ def create(spark: SparkSession, bronze: str, quarantine: str) -> None:
     """Make both tables where there are none."""
     for path, schema in ((bronze, BRONZE), (quarantine, QUARANTINE)):
         table = DeltaTable.createIfNotExists(spark).location(path).addColumns(schema)
-        table.property("delta.autoOptimize.autoCompact", "true").property("delta.logRetentionDuration", "interval 30 days").execute()
+        table.property("delta.autoOptimize.autoCompact", "true").property(
+            "delta.logRetentionDuration", "interval 30 days"
+        ).execute()
 
 
 def rows(spark: SparkSession, bronze: str, numbers: list[int]) -> dict[int, dict[str, Any]]:
@@ -55,5 +61,7 @@ def rows(spark: SparkSession, bronze: str, numbers: list[int]) -> dict[int, dict
         return {}
     wanted = spark.createDataFrame(pa.table({"row_id": pa.array(sorted(set(numbers)), pa.int64())}))
     table = spark.read.format("delta").load(bronze).where(F.col("row_id").between(min(numbers), max(numbers)))
-    found: DataFrame = table.join(F.broadcast(wanted), "row_id").select("row_id", "source", "position", "raw", "ingest_time", *EVENT_FIELDS)
+    found: DataFrame = table.join(F.broadcast(wanted), "row_id").select(
+        "row_id", "source", "position", "raw", "ingest_time", *EVENT_FIELDS
+    )
     return {row["row_id"]: row for row in found.toArrow().to_pylist()}

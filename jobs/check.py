@@ -17,7 +17,14 @@ EVENTS = [
     ("message", pa.string()), ("attributes", pa.map_(pa.string(), pa.string())), ("tenant", pa.string()),
 ]  # fmt: skip
 CHECKED = pa.schema(
-    [*EVENTS, ("raw", pa.binary()), ("source", pa.string()), ("position", pa.int64()), ("reason", pa.string()), ("field", pa.string())]
+    [
+        *EVENTS,
+        ("raw", pa.binary()),
+        ("source", pa.string()),
+        ("position", pa.int64()),
+        ("reason", pa.string()),
+        ("field", pa.string()),
+    ]
 )
 RAW = pa.schema([("raw", pa.binary()), ("source", pa.string()), ("position", pa.int64()), ("fault", pa.string())])
 RECORDS_PER_BATCH = 20_000
@@ -38,8 +45,13 @@ def split(files: Batches, columns: dict[str, str]) -> Batches:
     """Files as batches of records."""
     for batch in files:
         for path, content in zip(batch.column("path"), batch.column("content"), strict=True):
-            name = unquote(PurePosixPath(path.as_py()).name)
+            name = file_name(path.as_py())
             yield from packed(name, records(name, content.as_py(), columns))
+
+
+def file_name(path: str) -> str:
+    """The last part of a path or URI, as a person wrote it."""
+    return unquote(PurePosixPath(path).name)
 
 
 def packed(name: str, found: Iterable[Any]) -> Batches:

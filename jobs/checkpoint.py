@@ -35,11 +35,43 @@ def write_text(spark: SparkSession, path: str, text: str) -> None:
         stream.close()
 
 
+def move(spark: SparkSession, path: str, to: str) -> bool:
+    jvm: Any = spark._jvm
+    place = jvm.org.apache.hadoop.fs.Path(path)
+    return bool(place.getFileSystem(spark._jsc.hadoopConfiguration()).rename(place, jvm.org.apache.hadoop.fs.Path(to)))
+
+
 def offsets(spark: SparkSession, checkpoint: str, batch: int) -> list[Any]:
     """The end offsets of a batch, one per source, as Spark logged them before it ran the batch."""
     text = read_text(spark, f"{checkpoint}/offsets/{batch}")
     lines = (text or "").splitlines()[2:]  # a version, the batch's metadata, then the sources
     return [json.loads(line) for line in lines if line and line != "-"]
+
+
+def empty_files(spark: SparkSession, checkpoint: str, batch: int) -> list[str]:
+    """Paths of the batch's files that hold nothing: Spark's file source logs them, but never hands them over."""
+    jvm: Any = spark._jvm
+    conf = spark._jsc.hadoopConfiguration()
+    empty = []
+    for path in files(spark, checkpoint, batch):
+        place = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(path))
+        system = place.getFileSystem(conf)
+        if system.exists(place) and system.getFileStatus(place).getLen() == 0:
+            empty.append(path)
+    return empty
+
+
+def files(spark: SparkSession, checkpoint: str, batch: int) -> list[str]:
+    """Paths of the files of a batch, from the file source's log."""
+    ends = [offsets(spark, checkpoint, number) for number in (batch - 1, batch)]
+    before, upto = (end[0]["logOffset"] if end else -1 for end in ends)
+    paths = []
+    for number in range(before + 1, upto + 1):
+        log = f"{checkpoint}/sources/0/{number}"
+        text = read_text(spark, log) or read_text(spark, f"{log}.compact") or ""
+        entries = [json.loads(line) for line in text.splitlines()[1:]]
+        paths += [entry["path"] for entry in entries if entry["batchId"] == number]
+    return paths
 
 
 def query_id(spark: SparkSession, checkpoint: str) -> str:

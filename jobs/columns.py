@@ -62,5 +62,3 @@ class Columns:
             fields[name] = np.frombuffer(blob, kind, many, at).reshape(rows, *row).copy()
             at += many * np.dtype(kind).itemsize
         return cls(keys, fields), at
-
-

@@ -13,6 +13,7 @@ from pyspark.sql.streaming.state import GroupStateTimeout
 from jobs import bronze, checkpoint, entities, shards
 from jobs.findings import from_payloads
 from jobs.policy import Policy
+from jobs.rebuild import start_of
 from jobs.sink import Batch, commit
 from store.database import Database, wait_for
 from store.settings import Settings
@@ -41,12 +42,15 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     bronze.create(spark, settings.bronze, settings.quarantine)
     place, policy = settings.checkpoint("detect"), Policy.of(settings.detect)
     checkpoint.pin(spark, place, {"job": "detect", "shards": settings.detect.shards, "layout": policy.layout_hash})
-    source = spark.readStream.format("delta").option("startingVersion", 0).option("ignoreDeletes", "true")
+    begin = start_of(spark, place)
+    source = spark.readStream.format("delta").option("startingVersion", begin.version).option("ignoreDeletes", "true")
     events = source.option("maxFilesPerTrigger", settings.detect.max_files_per_trigger).load(settings.bronze)
     folded = (
         points(events, settings.detect.shards)
         .groupBy("shard")
-        .applyInPandasWithState(shards.folder(policy), shards.OUTPUT, shards.STATE, "append", GroupStateTimeout.NoTimeout)
+        .applyInPandasWithState(
+            shards.folder(policy, begin.metrics_after_row), shards.OUTPUT, shards.STATE, "append", GroupStateTimeout.NoTimeout
+        )
     )
     stream = folded.writeStream.queryName("detect").outputMode("append").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.detect.trigger_s} seconds"}

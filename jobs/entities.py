@@ -20,7 +20,9 @@ FIRST = f"""case kind
   else struct(cast({UNWATCHED} as byte) as kind, '' as entity, cast(null as double) as value) end"""
 SECOND = f"""case when kind = 'transaction' and counterparty_id is not null
   then struct(cast({COUNTERPARTY} as byte) as kind, {NAMES[COUNTERPARTY]} as entity, amount as value) end"""
-CONTENT = """xxhash64(event_time, kind, account_id, amount, currency, counterparty_id, service, status, latency_ms, metric, value)"""
+CONTENT = (
+    """xxhash64(event_time, kind, account_id, amount, currency, counterparty_id, service, status, latency_ms, metric, value)"""
+)
 
 
 def name(kind: int, event: Mapping[str, Any]) -> tuple[str, str, str]:

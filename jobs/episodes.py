@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobs.anomaly import episode_id
-from jobs.columns import Columns, Longs, Shape
-from jobs.detectors.detector import Scores
+from jobs.columns import Columns, Shape
 from jobs.policy import Policy
 
 KEPT_HITS = 20  # an episode's first hits are kept one by one; later ones only when they are the worst so far

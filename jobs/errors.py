@@ -39,3 +39,7 @@ class NotDelivered(ConclaveError):
 
 class UnknownDataset(ConclaveError):
     """There is no such data set; give a file, or one of the bundled names:"""
+
+
+class RebuildTooEarly(ConclaveError):
+    """The last batch ended in the middle of a bronze version; run `conclave detect --once` first, then rebuild."""

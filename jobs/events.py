@@ -194,7 +194,9 @@ def _text_fault(event: Event) -> Refused | None:
     )  # fmt: skip
     for name, text in texts:
         if text is not None and (len(text) > LONGEST_ID or "\0" in text):
-            return Refused(f"{name} holds a zero byte" if "\0" in text else f"{name} is longer than {LONGEST_ID} characters", name)
+            return Refused(
+                f"{name} holds a zero byte" if "\0" in text else f"{name} is longer than {LONGEST_ID} characters", name
+            )
     if event.message is not None and "\0" in event.message:
         return Refused("message holds a zero byte", "message")
     if event.attributes and any("\0" in name or "\0" in text for name, text in event.attributes.items()):

@@ -101,5 +101,3 @@ def _tidy(x: Any) -> Any:
     if isinstance(x, float):
         return float(f"{x:.9g}")
     return [_tidy(y) for y in x] if isinstance(x, list) else x
-
-

@@ -82,7 +82,9 @@ def _csv(content: bytes, columns: Mapping[str, str]) -> Iterator[Record]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        yield Record(content.count(b"\n", 0, error.start) + 1, content[:1000], f"the CSV file is not valid UTF-8 (byte {error.start + 1})")
+        yield Record(
+            content.count(b"\n", 0, error.start) + 1, content[:1000], f"the CSV file is not valid UTF-8 (byte {error.start + 1})"
+        )
         return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None

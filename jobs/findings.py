@@ -70,7 +70,9 @@ class Findings:
 
     def tables(self) -> dict[str, pa.Table]:
         counts = pa.Table.from_pylist([dict(self._counts)])
-        return {kind: pa.concat_tables(parts, promote_options="default") for kind, parts in self._parts.items() if parts} | {"count": counts}
+        return {kind: pa.concat_tables(parts, promote_options="default") for kind, parts in self._parts.items() if parts} | {
+            "count": counts
+        }
 
 
 def to_payload(table: pa.Table) -> bytes:

@@ -50,10 +50,11 @@ class Scored:
     hits: list[Hit] = field(default_factory=list)
 
 
-def observe(state: State, points: Points, policy: Policy) -> tuple[State, dict[str, pa.Table]]:
+def observe(state: State, points: Points, policy: Policy, metrics_after_row: int = -1) -> tuple[State, dict[str, pa.Table]]:
     """Score every point against its entity's window, then learn it; order within an entity is event time.
 
-    `state` is taken over and returned changed. The findings are tables by row kind, see `jobs.findings`.
+    `state` is taken over and returned changed. The findings are tables by row kind, see `jobs.findings`. Points of bronze
+    rows up to `metrics_after_row` are left out of the metrics: a rebuild folds them a second time.
     """
     detectors = chosen(policy.detectors)
     out = findings.Findings()
@@ -61,13 +62,14 @@ def observe(state: State, points: Points, policy: Policy) -> tuple[State, dict[s
         mine = points.take(np.isin(points.kind, family.kinds))
         if len(mine):
             scored = score_family(getattr(state, family.table), family, mine, detectors, policy)
-            report(scored, state, policy, out)
+            report(scored, state, policy, metrics_after_row, out)
     if len(points):
         state.clock = max(state.clock, int(points.time.max()))
     idle, capped = evict(state, policy)
     out.count(
         events=int(np.isin(points.kind, PRIMARY).sum()), unwatched=int((points.kind == UNWATCHED).sum()), evicted_idle=idle,
         evicted_cap=capped, entities=state.entities, newest=int(points.time.max()) if len(points) else 0,
+        newest_row=int(points.row.max()) if len(points) else -1,
     )  # fmt: skip
     return state, out.tables()
 
@@ -94,17 +96,14 @@ def hits_among(points: Points, judged: Judged, detectors: list) -> list[Hit]:
     return [Hit(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def report(scored: Scored, state: State, policy: Policy, out: findings.Findings) -> None:
+def report(scored: Scored, state: State, policy: Policy, metrics_after_row: int, out: findings.Findings) -> None:
     """Metrics, new entities, conflicts, episodes and kept anomalies of one family."""
     received, points = scored.received, scored.received.points
     hit = np.zeros(len(points), bool)
     hit[np.flatnonzero(received.fresh)[scored.judged.hit]] = True
-    rows = metrics.aggregate(received, hit, scored.family.width_us)
-    if scored.family.metric == "metric_minute":
-        timed = scored.family.table == "services"
-        out.add(scored.family.metric, metrics.table(rows, metrics.histograms(received, scored.family.width_us, rows) if timed else None))
-    else:
-        out.add(scored.family.metric, metrics.table(rows))
+    counted = received.after(metrics_after_row) if metrics_after_row >= 0 else received
+    hit = hit[points.row > metrics_after_row]
+    out.add(scored.family.metric, metrics.rows(counted, hit, scored.family.width_us, timed=scored.family.table == "services"))
     first = received.starts[received.new]
     out.entities(points.entity[first], points.kind[first], points.row[first], points.time[first])
     primary = np.isin(points.kind, PRIMARY)

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
 from jobs import bronze, checkpoint, refusals
-from jobs.check import checker
+from jobs.check import checker, file_name
 from jobs.events import Rules
 from jobs.policy import digest
 from store.bulk import copy_rows
@@ -23,7 +23,11 @@ def source(spark: SparkSession, settings: Settings) -> DataFrame:
     """The stream of files (path, content) or of Kafka records as (raw, source, position, fault)."""
     at = settings.source
     if at.kind == "kafka":
-        reader = spark.readStream.format("kafka").option("kafka.bootstrap.servers", at.kafka_servers).option("subscribe", at.kafka_topics)
+        reader = (
+            spark.readStream.format("kafka")
+            .option("kafka.bootstrap.servers", at.kafka_servers)
+            .option("subscribe", at.kafka_topics)
+        )
         for name, value in at.kafka_options.items():
             reader = reader.option(f"kafka.{name}", value)
         reader = reader.option("startingOffsets", at.starting_offsets).option("maxOffsetsPerTrigger", at.max_offsets_per_trigger)
@@ -32,9 +36,11 @@ def source(spark: SparkSession, settings: Settings) -> DataFrame:
         )
     settings.landing.mkdir(parents=True, exist_ok=True)
     files = spark.readStream.format("binaryFile").schema(FILES).option("maxFilesPerTrigger", at.max_files_per_trigger)
+    files = files.option("maxFileAge", "36500d")  # Spark's default passes over files a week older than the newest
     return files.load(str(settings.landing.absolute())).select("path", "content")
 
 
+EMPTY = "the file is empty"
 FILES = "path string, modificationTime timestamp, length long, content binary"
 
 
@@ -56,7 +62,9 @@ def sink(spark: SparkSession, settings: Settings, database: Database) -> Callabl
     def write(batch: DataFrame, batch_id: int) -> None:
         started = datetime.now(UTC)
         query_id = checkpoint.query_id(spark, place)
-        rows = checked(batch, settings, started, batch_id, columns if settings.source.kind == "files" else None).persist()
+        from_files = settings.source.kind == "files"
+        empty = checkpoint.empty_files(spark, place, batch_id) if from_files else []
+        rows = checked(batch, settings, started, batch_id, columns if from_files else None, empty).persist()
         try:
             accepted, refused = rows.where("reason is null"), rows.where("reason is not null")
             append(accepted.select(*bronze.BRONZE.names), settings.bronze, query_id, batch_id)
@@ -79,10 +87,18 @@ def sink(spark: SparkSession, settings: Settings, database: Database) -> Callabl
     return write
 
 
-def checked(batch: DataFrame, settings: Settings, now: datetime, batch_id: int, columns: dict[str, str] | None) -> DataFrame:
-    """Every record as an event or a reason, numbered and stamped."""
+def checked(
+    batch: DataFrame, settings: Settings, now: datetime, batch_id: int, columns: dict[str, str] | None, empty: list[str]
+) -> DataFrame:
+    """Every record as an event or a reason, and every empty file as a reason, numbered and stamped."""
     rules = Rules(now, settings.ingest.max_future_s, settings.ingest.max_record_bytes, settings.tenant)
     rows = batch.mapInArrow(checker(rules, columns), bronze.CHECKED)
+    if empty:
+        faults = [
+            {"raw": b"", "source": file_name(path), "position": 0, "reason": EMPTY, "field": "", "tenant": settings.tenant}
+            for path in empty
+        ]
+        rows = rows.unionByName(batch.sparkSession.createDataFrame(faults, bronze.CHECKED))
     index = F.monotonically_increasing_id()
     number = (
         F.lit(batch_id << (PARTITION_BITS + INDEX_BITS))

@@ -12,6 +12,12 @@ MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
 Aggregated = dict[str, NDArray]
 
 
+def rows(received: Received, hit: Bits, width_us: int, *, timed: bool) -> pa.Table:
+    """The batch's metrics as Arrow; `timed` adds the latency histogram."""
+    sums = aggregate(received, hit, width_us)
+    return table(sums, histograms(received, width_us, sums) if timed else None)
+
+
 def aggregate(received: Received, hit: Bits, width_us: int) -> Aggregated:
     """Sums per (entity, bucket) over all points received; late and repeated ones are only counted.
 
@@ -68,5 +74,3 @@ def table(rows: Aggregated, histogram: NDArray[np.int64] | None = None) -> pa.Ta
         flat = pa.array(histogram.reshape(-1))
         columns["histogram"] = pa.FixedSizeListArray.from_arrays(flat, LEVELS)
     return pa.table(columns)
-
-

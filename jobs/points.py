@@ -1,6 +1,6 @@
 """A batch's points for one shard: sorted, and told apart into fresh, duplicate, conflicting and late."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,12 @@ class Received:
     rows: Longs
     new: Bits
     starts: Longs
+
+    def after(self, row: int) -> "Received":
+        """Only the points of bronze rows after this one; enough for counting, not for folding."""
+        which = self.points.row > row
+        fates = (self.duplicate[which], self.conflict[which], self.late[which])
+        return replace(self, points=self.points.take(which), duplicate=fates[0], conflict=fates[1], late=fates[2])
 
     @property
     def fresh(self) -> Bits:

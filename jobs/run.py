@@ -23,7 +23,9 @@ class Job(Protocol):
     def start(self, spark: Any, settings: Settings, database: Database, *, once: bool) -> Any: ...
 
 
-def ingest(settings: Settings, *, once: bool = False, stop: threading.Event | None = None, on_progress: Progress | None = None) -> None:
+def ingest(
+    settings: Settings, *, once: bool = False, stop: threading.Event | None = None, on_progress: Progress | None = None
+) -> None:
     """Run the ingest job until stopped, or with `once` until everything that is there now was taken."""
     with opened(settings, "ingest") as (spark, database):
         from jobs import ingest as job
@@ -31,7 +33,9 @@ def ingest(settings: Settings, *, once: bool = False, stop: threading.Event | No
         follow(job.start(spark, settings, database, once=once), "ingest", database, stop, on_progress)
 
 
-def detect(settings: Settings, *, once: bool = False, stop: threading.Event | None = None, on_progress: Progress | None = None) -> None:
+def detect(
+    settings: Settings, *, once: bool = False, stop: threading.Event | None = None, on_progress: Progress | None = None
+) -> None:
     """Run the detect job until stopped, or with `once` until all of bronze that is there now was folded."""
     with opened(settings, "detect") as (spark, database):
         from jobs import detect as job
@@ -47,7 +51,14 @@ def run_once(settings: Settings, on_progress: Progress | None = None) -> None:
 
         folding = second.start(spark, settings, database, once=False)
         try:
-            follow(first.start(spark, settings, database, once=True), "ingest", database, None, on_progress, beside=(folding, "detect"))
+            follow(
+                first.start(spark, settings, database, once=True),
+                "ingest",
+                database,
+                None,
+                on_progress,
+                beside=(folding, "detect"),
+            )
             drain(folding, database, on_progress)
         finally:
             folding.stop()
@@ -135,7 +146,11 @@ def quietly(database: Database, name: str, **params: Any) -> None:
 
 def first_words(error: Any) -> str:
     """The innermost sentence of Spark's nested messages, without stack traces."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.strip().startswith(("at ", "File ", "Traceback"))]
+    lines = [
+        line.strip()
+        for line in str(error).splitlines()
+        if line.strip() and not line.strip().startswith(("at ", "File ", "Traceback"))
+    ]
     ours = [line for line in lines if "jobs.errors." in line or "store.errors." in line]
     return (ours or lines or ["no message"])[-1 if ours else 0][:800]
 

@@ -9,7 +9,6 @@ from pyspark.sql import SparkSession
 from jobs import jars
 from store.settings import Settings
 
-
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 LOGGING = f"-Dlog4j2.configurationFile=file:{Path(__file__).parent / 'log4j2.properties'}"
 

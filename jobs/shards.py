@@ -27,13 +27,15 @@ class GroupState(Protocol):
     def update(self, new: tuple[Any, ...]) -> None: ...
 
 
-def folder(policy: Policy) -> Callable[[Any, Iterable[pd.DataFrame], GroupState], Iterator[pd.DataFrame]]:
+def folder(
+    policy: Policy, metrics_after_row: int = -1
+) -> Callable[[Any, Iterable[pd.DataFrame], GroupState], Iterator[pd.DataFrame]]:
     """The function for applyInPandasWithState. A group may come in several chunks: they are joined, the fold sorts."""
 
     def fold(key: tuple[int], chunks: Iterable[pd.DataFrame], held: GroupState) -> Iterator[pd.DataFrame]:
         points = points_of(list(chunks))
         state = State.unpack(held.get[0], policy) if held.exists else State.empty(policy)
-        state, findings = observe(state, points, policy)
+        state, findings = observe(state, points, policy, metrics_after_row)
         blob = state.pack(policy)
         held.update((blob,))
         findings["count"] = findings["count"].append_column("state_bytes", [[len(blob)]])

@@ -57,7 +57,7 @@ class Batch:
         table = self.tables["count"]
         held = set(table.column_names)
         totals = {name: sum(n or 0 for n in table[name].to_pylist()) if name in held else 0 for name in names}
-        return totals | {"newest": max(table["newest"].to_pylist())}
+        return totals | {"newest": max(table["newest"].to_pylist()), "newest_row": max(table["newest_row"].to_pylist())}
 
     def conflict_rows(self, events: Events, tenant: str) -> list[tuple[Any, ...]]:
         """Rows of Delta `quarantine` for events whose id came before with another content."""
@@ -91,7 +91,7 @@ def commit(database: Database, batch: Batch, events: Events, policy: Policy, set
         counts = batch.counts()
         run(connection, "put_detect_batch", query_id=batch.query_id, batch_id=batch.batch_id, offsets_hash=offsets_hash,
             settings_hash=policy.hash, offsets={"ends": batch.offsets}, newest_event=moment(counts.pop("newest")),
-            episodes=len(batch.rows("episode")), detail={**batch.detail, "new_entities": names}, started_at=batch.started,
+            episodes=len(batch.rows("episode")), detail={**batch.detail, "new_entities": names, "newest_row": counts.pop("newest_row")}, started_at=batch.started,
             **counts)  # fmt: skip
     return True
 
@@ -116,7 +116,11 @@ def write_metrics(connection: Connection, batch: Batch) -> None:
         run(connection, "merge_hours")
     if "metric_minute" in batch.tables:
         table = batch.tables["metric_minute"]
-        timed = table["histogram"].is_valid() if "histogram" in table.column_names else pa.chunked_array([pa.array([False] * len(table))])
+        timed = (
+            table["histogram"].is_valid()
+            if "histogram" in table.column_names
+            else pa.chunked_array([pa.array([False] * len(table))])
+        )
         for part, width in ((table.filter(timed), 64), (table.filter(pa.compute.invert(timed)), 0)):
             if part.num_rows:
                 columns = metric_columns(part.drop_columns(["histogram"]) if "histogram" in part.column_names else part)
@@ -156,10 +160,14 @@ def write_flagged(connection: Connection, batch: Batch, events: Events, policy: 
 
 def entity_names(batch: Batch, events: Events) -> dict[int, tuple[str, int]]:
     """entity hash → (name, kind) of all that is flagged."""
-    return {one["entity_hash"]: (entities.name(one["kind"], events[one["last_row"]])[0], one["kind"]) for one in batch.rows("episode")}
+    return {
+        one["entity_hash"]: (entities.name(one["kind"], events[one["last_row"]])[0], one["kind"]) for one in batch.rows("episode")
+    }
 
 
-def anomaly(one: dict[str, Any], batch: Batch, events: Events, kinds: dict[int, tuple[str, int]], now: datetime) -> dict[str, Any]:
+def anomaly(
+    one: dict[str, Any], batch: Batch, events: Events, kinds: dict[int, tuple[str, int]], now: datetime
+) -> dict[str, Any]:
     """A row of the table `anomalies`."""
     event = events[one["row"]]
     kept = ("anomaly_id", "episode_id", "ordinal", "entity_hash", "detector", "value", "expected", "low", "high", "unit",
@@ -222,5 +230,3 @@ def event_json(event: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
 
 def moment(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
-
-

@@ -58,7 +58,9 @@ def _field(name: str, values: NDArray) -> list[tuple[str, Any]]:
 def _fill(packed: NDArray, name: str, values: NDArray) -> None:
     packed[f"{name} size"] = packed.dtype[name].itemsize
     if values.ndim == 1:
-        packed[name] = values.astype("datetime64[us]").astype(np.int64) - POSTGRES_EPOCH_US if values.dtype.kind == "M" else values
+        packed[name] = (
+            values.astype("datetime64[us]").astype(np.int64) - POSTGRES_EPOCH_US if values.dtype.kind == "M" else values
+        )
         return
     packed[name]["type"] = BIGINT
     if values.shape[1]:

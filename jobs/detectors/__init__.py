@@ -5,7 +5,8 @@ from jobs.detectors.detector import Detector
 from jobs.errors import UnknownDetector
 
 ALL: dict[str, Detector] = {
-    module.DETECTOR.name: module.DETECTOR for module in (amount_robust_z, amount_z, difference_z, error_rate, latency, value_z, velocity)
+    module.DETECTOR.name: module.DETECTOR
+    for module in (amount_robust_z, amount_z, difference_z, error_rate, latency, value_z, velocity)
 }
 
 

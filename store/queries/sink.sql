@@ -106,3 +106,8 @@ order by arrived_at desc, record_id limit %(limit)s
 -- name: mark_retried
 -- Refused records that were sent round again.
 update quarantined set state = 'retried', retried_at = now() where record_id = any(%(record_ids)s)
+
+-- name: newest_folded
+-- The newest batch that a checkpoint committed: its end offsets and the newest bronze row it folded.
+select offsets, (select max((detail ->> 'newest_row')::bigint) from batches where job = 'detect' and query_id = %(query_id)s) as newest_row
+from batches where job = 'detect' and query_id = %(query_id)s order by batch_id desc limit 1

@@ -1,0 +1,77 @@
+"""A new checkpoint for detect, built from the last days of bronze: shards and window sizes may then change.
+
+Anomalies and episodes found again keep their ids, so they change nothing; metrics of rows that were counted before are not added.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from jobs import checkpoint
+from jobs.errors import RebuildTooEarly
+from jobs.fence import fenced
+from store.database import Database, open_database, url
+from store.settings import Settings
+
+START = "start.json"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a checkpoint begins in bronze; rows up to `metrics_after_row` are folded but not counted in metrics again."""
+
+    version: int = 0
+    metrics_after_row: int = -1
+
+
+def set_aside(settings: Settings, days: float, now: datetime | None = None) -> str | None:
+    """Move detect's checkpoint away and write down where the new one begins; the old one's new place, None when there was none.
+
+    Raises JobRunning while detect runs, RebuildTooEarly when its last batch ended inside a bronze version.
+    """
+    from jobs.session import session
+
+    place, moment = settings.checkpoint("detect"), now or datetime.now(UTC)
+    with fenced(url(settings), place), open_database(settings) as database:
+        spark = session(settings, "conclave rebuild")
+        try:
+            if checkpoint.read_text(spark, f"{place}/metadata") is None:
+                return None
+            start = Start(
+                version_since(spark, settings.bronze, moment - timedelta(days=days)), counted_row(spark, database, place)
+            )
+            aside = f"{place}-{moment:%Y%m%dT%H%M%S}"
+            checkpoint.move(spark, place, aside)
+            checkpoint.write_text(spark, f"{place}/{START}", json.dumps(asdict(start)))
+            return aside
+        finally:
+            spark.stop()
+
+
+def start_of(spark: SparkSession, place: str) -> Start:
+    text = checkpoint.read_text(spark, f"{place}/{START}")
+    return Start(**json.loads(text)) if text is not None else Start()
+
+
+def counted_row(spark: SparkSession, database: Database, place: str) -> int:
+    """The newest bronze row in the metrics: of any earlier checkpoint, or of this one's batches."""
+    rows = database.fetch("newest_folded", query_id=checkpoint.query_id(spark, place))
+    before = start_of(spark, place).metrics_after_row
+    if not rows:
+        return before
+    ends: list[dict[str, Any]] = rows[0]["offsets"]["ends"]
+    if any(end.get("index", -1) >= 0 for end in ends):
+        raise RebuildTooEarly
+    return max(before, int(rows[0]["newest_row"]))
+
+
+def version_since(spark: SparkSession, bronze: str, since: datetime) -> int:
+    """The first bronze version at or after a time that is still in the log."""
+    from delta.tables import DeltaTable
+
+    history = DeltaTable.forPath(spark, bronze).history().select("version", "timestamp").collect()
+    versions = sorted(row["version"] for row in history if row["timestamp"].astimezone(UTC) >= since)
+    return versions[0] if versions else max(row["version"] for row in history)
