@@ -1,4 +1,4 @@
-"""`conclave simulate`, `produce` and `evaluate`: labelled data, its replay, and what was found of it."""
+"""`conclave simulate`, `produce`, `evaluate` and `topology`: labelled data, its replay, what was found of it, who calls whom."""
 
 import json
 import signal
@@ -104,6 +104,19 @@ def evaluate(
         typer.echo(json.dumps(asdict(judged)))
         return
     _print(judged)
+
+
+def topology(
+    file: Annotated[Path, typer.Argument(help="A CSV file with the columns caller and callee.", exists=True, dir_okay=False)],
+) -> None:
+    """Load who calls whom, so that the council finds the root of an outage. It replaces what was loaded before."""
+    from jobs.topology import load
+    from store.database import open_database
+    from store.settings import settings
+
+    with open_database(settings()) as database:
+        count = load(database, file, settings().tenant)
+    typer.echo(f"{count} calls between services loaded.")
 
 
 def dataset_paths(names: list[str], bundled: Path) -> list[Path]:

@@ -43,3 +43,7 @@ class UnknownDataset(ConclaveError):
 
 class RebuildTooEarly(ConclaveError):
     """The last batch ended in the middle of a bronze version; run `conclave detect --once` first, then rebuild."""
+
+
+class BadTopology(ConclaveError):
+    """The topology file cannot be used:"""
