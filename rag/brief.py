@@ -40,6 +40,7 @@ def _by_importance(facts: Facts) -> Iterator[Item]:
     yield impact_item(facts, hits, worst)
     yield from topology_items(facts)
     yield from sections[:1]
+    yield from text_items(worst)
     yield from neighbours[:2]
     yield from history_items(facts)[:1]
     yield from sections[1:2]
@@ -47,7 +48,6 @@ def _by_importance(facts: Facts) -> Iterator[Item]:
         yield hit_item(facts, hits[0], "first hit")
     if hits[-1] is not worst and len(hits) > 1:
         yield hit_item(facts, hits[-1], "newest hit kept")
-    yield from text_items(worst)
     yield from neighbours[2:]
     yield from (similar_item(row) for row in facts.similar[:SIMILAR])
     yield from history_items(facts)[1:]

@@ -33,7 +33,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Closed:
     """What a hearing leaves on the docket; `not_before` is when it may be heard again for want of a model."""
 
     case_id: str
@@ -58,7 +58,7 @@ def hold(connection: "Connection", taken: Sequence[Taken], worker: str) -> set[s
     return {row["case_id"] for row in rows}
 
 
-def finish(connection: "Connection", heard: Iterable[Heard]) -> int:
+def finish(connection: "Connection", heard: Iterable[Closed]) -> int:
     """Close heard cases in the transaction that writes their rulings."""
     cases = sorted(heard, key=lambda case: case.case_id)
     return store.run(

@@ -1,5 +1,7 @@
 """What can go wrong before the council; each docstring is the message that a person reads."""
 
+from typing import Any
+
 from store.errors import ConclaveError
 
 
@@ -7,6 +9,8 @@ class NoAnswer(ConclaveError):
     """The model gave no answer that can be used."""
 
     outcome = "error"
+    latency_ms = 0.0
+    calls: tuple[Any, ...] = ()  # what was called in vain, for tool_audit
 
 
 class ModelAway(NoAnswer):

@@ -1,7 +1,7 @@
 """What is known about a case at one moment, as plain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -17,6 +17,7 @@ class Section:
     steps: tuple[str, ...]
     cautions: tuple[str, ...]
     excerpt: str
+    action: str = ""  # that the section's tags recommend
 
 
 @dataclass(frozen=True)
@@ -29,4 +30,9 @@ class Facts:
     neighbours: tuple[Row, ...] = ()
     similar: tuple[Row, ...] = ()
     sections: tuple[Section, ...] = ()
+    earlier_episodes: int | None = None  # of the same entity in the days before, ruled or filed
     edges: tuple[tuple[str, str], ...] = ()
+
+    def having(self, **found: Any) -> "Facts":
+        """The same facts with more found out."""
+        return replace(self, **found)

@@ -48,3 +48,12 @@ order by c.case_id, h.started_at desc, h.past_case_id
 -- name: brief_edges
 -- Who calls whom.
 select tenant, caller, callee from service_edges where tenant = any(%(tenants)s::text[]) order by tenant, caller, callee
+
+-- name: brief_earlier
+-- Per case, how many episodes the entity had in the fourteen days before (event time), ruled or filed.
+select c.case_id, count(p.episode_id) as earlier
+from cases c join episodes e using (episode_id)
+left join episodes p on p.entity_hash = e.entity_hash and p.started_at < e.started_at
+                    and p.started_at >= e.started_at - interval '14 days'
+where c.case_id = any(%(case_ids)s::text[])
+group by c.case_id order by c.case_id

@@ -49,6 +49,10 @@ set state = 'leased', attempts = d.attempts + 1, leased_by = %(worker)s,
 from next, clock where d.case_id = next.case_id
 returning d.case_id, d.tenant, d.lane, d.priority, d.revision, d.reason, d.attempts, clock.at as taken_at
 
+-- name: renew_leases
+-- A worker that is still hearing keeps its leases.
+update docket set leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s) where state = 'leased' and leased_by = %(worker)s
+
 -- name: hold_leases
 -- Lock what this worker still holds of what it took (case and attempt), in a fixed order against deadlocks.
 select d.case_id from docket d
