@@ -77,7 +77,7 @@ class Detect(Section):
 class Council(Section):
     """Docket, lanes and the three members."""
 
-    triage_bar: Share = Field(0.52, description="a case below this severity is filed without a council; 0.5 is one detector at its threshold")
+    triage_bar: Share = Field(0.52, description="a case below this is filed unheard; 0.5: one detector at its threshold")
     immediate_bar: Share = Field(0.85, description="from this severity a case goes to the immediate lane")
     immediate_batch: Positive = 5
     immediate_wait_ms: Positive = 150
