@@ -90,8 +90,13 @@ def runbook_index(database: Database, tenant: str = "main") -> RunbookIndex:
     version = database.fetch("runbook_version", tenant=tenant)[0]["version"]
     if tenant not in kept or kept[tenant].version != version:
         sections = tuple(section_from(row) for row in database.fetch("runbook_sections", tenant=tenant))
-        kept[tenant] = RunbookIndex(version, sections, WordIndex([one.text for one in sections]))
+        kept[tenant] = RunbookIndex(version, sections, WordIndex([_weighted(one) for one in sections]))
     return kept[tenant]
+
+
+def _weighted(one: Section) -> str:
+    """What the word index reads: a topic's own heading counts three times, since it says what the section is about."""
+    return f"{one.heading_path[-1]}\n{one.heading_path[-1]}\n{one.text}"
 
 
 def similar_cases(

@@ -94,9 +94,10 @@ def _fresh(name: str, taken: set[str]) -> str:
 
 
 def title_of(text: str) -> str | None:
-    """The first heading of the outermost level in use, or None."""
+    """The outermost heading when there is one above all others, else None."""
     headings = _headings(_parse(text))
-    return min(headings, key=lambda heading: (heading.level, heading.first)).title if headings else None
+    top = [heading.title for heading in headings if heading.level == min(other.level for other in headings)]
+    return top[0] if len(top) == 1 else None
 
 
 def slug_of(title: str) -> str:
@@ -122,6 +123,23 @@ def items(body: str, parts: Iterable[str]) -> list[str]:
         listed = [_plain(after) for token, after in _pairs(tokens, "paragraph_open") if token.level == 2]
         found += listed or [_plain(after) for token, after in _pairs(tokens, "paragraph_open") if token.level == 0]
     return [item for item in found if item]
+
+
+def units(body: str) -> list[tuple[str, str]]:
+    """Every list item, and every sentence outside of lists, as plain text with its part's name (`""` before the first)."""
+    part, found = "", []
+    for token, after in _pairs(_parse(body), "heading_open", "paragraph_open"):
+        if token.type == "heading_open":
+            part = _name(_plain(after)) if token.level == 0 else part
+        else:
+            said = _plain(after)
+            found += [(part, sentence) for sentence in (sentences(said) if token.level == 0 else [said]) if sentence]
+    return found
+
+
+def sentences(text: str) -> list[str]:
+    """A text cut after `.`, `!` or `?` before a capital letter or a digit."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9«\"(])", text.strip())
 
 
 def _spans(headings: list[Heading], total: int) -> Iterator[tuple[tuple[str, ...], int, int]]:
@@ -171,8 +189,8 @@ def _part_tokens(tokens: list[Token], parts: frozenset[str]) -> Iterator[list[To
         yield open_part
 
 
-def _pairs(tokens: list[Token], kind: str) -> Iterator[tuple[Token, Token]]:
-    return ((token, after) for token, after in pairwise(tokens) if token.type == kind)
+def _pairs(tokens: list[Token], *kinds: str) -> Iterator[tuple[Token, Token]]:
+    return ((token, after) for token, after in pairwise(tokens) if token.type in kinds)
 
 
 def _plain(inline: Token) -> str:

@@ -92,5 +92,5 @@ update memories set embedder = %(embedder)s, embedding = %(embedding)s::vector w
 -- name: audit_question
 -- One model or tool call made to answer a question; unknown numbers stay null.
 insert into tool_audit (tenant, kind, name, role, prompt_hash, tokens_in, tokens_out, latency_ms, outcome, detail, response)
-values (%(tenant)s, %(kind)s, %(name)s, 'ask', %(prompt_hash)s, %(tokens_in)s, %(tokens_out)s, %(latency_ms)s, %(outcome)s,
+values (%(tenant)s, %(kind)s, %(called)s, 'ask', %(prompt_hash)s, %(tokens_in)s, %(tokens_out)s, %(latency_ms)s, %(outcome)s,
         %(detail)s, %(response)s)

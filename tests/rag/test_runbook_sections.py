@@ -100,8 +100,9 @@ def test_slugs_of_any_script() -> None:
     assert len(slug_of("a" * 500)) == 80
 
 
-def test_title_is_the_first_outermost_heading() -> None:
-    assert title_of("## B\n# A\n# C\n") == "A"
+def test_the_title_is_the_one_heading_above_all_others() -> None:
+    assert title_of("## B\n# A\n## C\n") == "A"
+    assert title_of("# A\n# C\n") is None
     assert title_of("no heading") is None
 
 

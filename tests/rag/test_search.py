@@ -12,7 +12,6 @@ from store.database import Database
 OURS = Path(__file__).parents[2] / "data" / "runbook.md"
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 ASKED = {
-    "question": "wanted",
     "many small payments from different cards at one terminal": "card-testing-at-a-terminal",
     "p95 latency of the payment service sits at the timeout, 504 from upstream": "payment-gateway-timeouts",
     "could not obtain connection from pool": "connection-pool-exhaustion",
