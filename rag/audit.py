@@ -1,7 +1,7 @@
 """One model or tool call, as it is recorded in tool_audit."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ def rows(calls: Iterable[Call], tenant: str) -> list[dict[str, Any]]:
     """The calls as rows; zero bytes, which Postgres refuses, and the rest of very long answers are left out."""
     return [
         {
-            **asdict(call),
+            **vars(call),
             "tenant": tenant,
             "detail": _kept(call.detail),
             "response": None if call.response is None else _kept(call.response),

@@ -20,7 +20,8 @@ from store.settings import Council
 
 NEAR = timedelta(minutes=10)
 OUT_OF_ORDER = timedelta(days=1)  # a late hit may lie before its episode's first; this only bounds what is read
-SIMILAR, EXCERPT = 2, 400
+SIMILAR, WIDE, EXCERPT, SHELF = 2, 24, 400, 5000
+STALE_S = 5.0
 T = TypeVar("T")
 
 
@@ -30,14 +31,15 @@ class Gatherer:
     def __init__(self, database: Database, council: Council) -> None:
         self.database, self.council = database, council
         self._versions: dict[str, str] = {}
+        self._memories: dict[tuple[str, str], tuple[float, Sequence[search.Memory]]] = {}
         self._shelf: dict[tuple[str, str, str], tuple[Section, ...]] = {}
 
     def gather(self, case_ids: Sequence[str]) -> tuple[list[Facts], list[Call]]:
         """The facts of the cases that exist, by case id, and the tool calls made for them."""
         calls: list[Call] = []
         facts = self._timed(calls, "evidence", case_ids, lambda: self._measured(case_ids))
-        facts = self._timed(calls, "runbook.search", case_ids, lambda: [self._with_sections(one) for one in facts])
-        return self._timed(calls, "similar_cases", case_ids, lambda: [self._with_similar(one) for one in facts]), calls
+        facts = self._timed(calls, "runbook.search", case_ids, lambda: self._with_sections(facts))
+        return self._timed(calls, "similar_cases", case_ids, lambda: self._with_similar(facts)), calls
 
     def _timed(self, calls: list[Call], name: str, case_ids: Sequence[str], work: Callable[[], T]) -> T:
         started = time.monotonic()
@@ -50,31 +52,59 @@ class Gatherer:
             store.run(connection, "brief_snapshot")
             return read_facts(connection, case_ids)
 
-    def _with_sections(self, facts: Facts) -> Facts:
+    def _with_sections(self, facts: Sequence[Facts]) -> list[Facts]:
+        self._renew_shelf({one.case["tenant"] for one in facts})
+        return [one.having(sections=self._sections_for(one)) for one in facts]
+
+    def _renew_shelf(self, tenants: Iterable[str]) -> None:
+        for tenant in sorted(tenants):
+            version = self.database.fetch("runbook_version", tenant=tenant)[0]["version"]
+            if self._versions.get(tenant) != version or len(self._shelf) > SHELF:
+                self._versions[tenant] = version
+                self._shelf = {key: kept for key, kept in self._shelf.items() if key[2] != tenant}
+
+    def _sections_for(self, facts: Facts) -> tuple[Section, ...]:
+        """What it looks like first, then the honest explanation, then the rest."""
         kind, tenant = facts.case["kind"], facts.case["tenant"]
-        most = self.council.sections_per_brief
         found = self._sections(query(facts), kind, tenant)
         against = [one for one in self._sections(counter_query(facts), kind, tenant) if one.action == "none"][:1]
         kept = [one for one in found if one not in against]
-        return facts.having(sections=(*kept[:1], *against, *kept[1:])[:most])
+        return (*kept[:1], *against, *kept[1:])[: self.council.sections_per_brief]
 
     def _sections(self, text: str, kind: str, tenant: str) -> tuple[Section, ...]:
-        version = self.database.fetch("runbook_version", tenant=tenant)[0]["version"]
-        if self._versions.get(tenant) != version:
-            self._versions[tenant] = version
-            self._shelf = {key: kept for key, kept in self._shelf.items() if key[2] != tenant}
         key = (text, kind, tenant)
         if key not in self._shelf:
             hits = search.search(self.database, text, k=self.council.sections_per_brief, kinds=[kind], tenant=tenant)
             self._shelf[key] = tuple(_section(hit) for hit in hits)
         return self._shelf[key]
 
-    def _with_similar(self, facts: Facts) -> Facts:
+    def _with_similar(self, facts: Sequence[Facts]) -> list[Facts]:
+        """Cases of one pattern share a search; a case for which too few of its finds are earlier has one of its own."""
+        return [one.having(similar=self._earlier(one, self._near(query(one), one.case["tenant"]))) for one in facts]
+
+    def _near(self, text: str, tenant: str) -> Sequence[search.Memory]:
+        """Remembered cases like this one, looked up again after some seconds: in a storm thousands ask the same."""
+        asked_at, found = self._memories.get((text, tenant), (-STALE_S, []))
+        if time.monotonic() - asked_at >= STALE_S:
+            self._memories = {key: kept for key, kept in self._memories.items() if time.monotonic() - kept[0] < STALE_S}
+            found = search.similar_cases(self.database, text, k=WIDE, tenant=tenant)
+            self._memories[text, tenant] = (time.monotonic(), found)
+        return found
+
+    def _earlier(self, facts: Facts, near: Sequence[search.Memory]) -> tuple[dict[str, Any], ...]:
         case = facts.case
-        found = search.similar_cases(
-            self.database, query(facts), k=SIMILAR, before=case["started_at"], exclude=[case["case_id"]], tenant=case["tenant"]
-        )
-        return facts.having(similar=tuple(vars(memory) for memory in found))
+        earlier = [memory for memory in near if memory.happened_at < case["started_at"] and memory.case_id != case["case_id"]]
+        found = earlier[:SIMILAR]
+        if len(found) < SIMILAR and len(near) == WIDE:
+            found = search.similar_cases(
+                self.database,
+                query(facts),
+                k=SIMILAR,
+                before=case["started_at"],
+                exclude=[case["case_id"]],
+                tenant=case["tenant"],
+            )
+        return tuple(vars(memory) for memory in found)
 
 
 def _section(hit: search.Hit) -> Section:

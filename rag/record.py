@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -48,7 +47,7 @@ def put(connection: Connection, rulings: Sequence[Ruling], latency_ms: float) ->
     if not rulings:
         return
     briefs = {ruling.case_id: from_json(ruling.brief) for ruling in rulings}
-    written = json.dumps([{**asdict(ruling), "ruling_id": ruling.ruling_id, "latency_ms": latency_ms} for ruling in rulings])
+    written = json.dumps([{**vars(ruling), "ruling_id": ruling.ruling_id, "latency_ms": latency_ms} for ruling in rulings])
     store.run(connection, "supersede_rulings", rows=written)
     store.run(connection, "put_rulings", rows=written)
     confirmed = [ruling for ruling in rulings if ruling.outcome == "confirmed"]

@@ -1,6 +1,7 @@
 """The evidence around an episode: neighbours, topology, history, the runbook, and what the event said. Pure."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rag import quoting
 from rag.evidence import item, split_entity
@@ -95,6 +96,7 @@ def similar_item(row: Row) -> Item:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def section_item(section: Section) -> Item:
     path = " > ".join(quoting.name(part) for part in section.heading_path)
     return item(

@@ -6,7 +6,7 @@ what it checks finds nothing.
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -31,7 +31,7 @@ class Check:
     role: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name != "role" or value}
+        return {name: value for name, value in vars(self).items() if name != "role" or value}
 
 
 def examine(brief: Brief, spoken: Iterable[Spoken]) -> list[Check]:

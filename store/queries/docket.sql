@@ -121,7 +121,7 @@ from cases c left join docket d using (case_id) where c.case_id = %(case_id)s
 -- name: docket_open
 -- How many cases still wait or are being heard, and in how many seconds the next can be taken (null: none).
 select count(*) as open, count(*) filter (where state = 'waiting' and not_before <= at) as due,
-       extract(epoch from min(case when state = 'waiting' then greatest(not_before, at) else leased_until end) - at)::float8 as next_in_s
+       extract(epoch from min(case when state = 'waiting' then greatest(not_before, at) else leased_until end - at))::float8 as next_in_s
 from docket, (select coalesce(%(now)s::timestamptz, clock_timestamp())) clock(at)
 where state in ('waiting', 'leased')
 
