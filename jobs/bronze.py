@@ -37,6 +37,7 @@ CHECKED = T.StructType(
         T.StructField("field", T.StringType()),
     ]
 )
+LISTED = 2_000  # up to so many numbers are a list in the filter; more are joined, which is a Spark job of its own
 STAMPS = [
     T.StructField("row_id", T.LongType()),
     T.StructField("ingest_time", T.TimestampType()),
@@ -59,9 +60,11 @@ def rows(spark: SparkSession, bronze: str, numbers: list[int]) -> dict[int, dict
     """The bronze rows with these numbers, by number. Files are skipped by the range, so this reads a batch's files only."""
     if not numbers:
         return {}
-    wanted = spark.createDataFrame(pa.table({"row_id": pa.array(sorted(set(numbers)), pa.int64())}))
     table = spark.read.format("delta").load(bronze).where(F.col("row_id").between(min(numbers), max(numbers)))
-    found: DataFrame = table.join(F.broadcast(wanted), "row_id").select(
-        "row_id", "source", "position", "raw", "ingest_time", *EVENT_FIELDS
-    )
-    return {row["row_id"]: row for row in found.toArrow().to_pylist()}
+    if len(numbers) <= LISTED:
+        found = table.where(F.col("row_id").isin(numbers))
+    else:
+        wanted = spark.createDataFrame(pa.table({"row_id": pa.array(numbers, pa.int64())}))
+        found = table.join(F.broadcast(wanted), "row_id")
+    columns = ("row_id", "source", "position", "raw", "ingest_time", *EVENT_FIELDS)
+    return {row["row_id"]: row for row in found.select(*columns).toArrow().to_pylist()}

@@ -84,7 +84,7 @@ def wait_for(work: Callable[[], T], wait_s: float, waiting: Callable[[DatabaseAw
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(DatabaseAway),
-        wait=tenacity.wait_exponential_jitter(initial=0.1, max=5, jitter=0.2),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.1, max=5, jitter=0.2),
         stop=tenacity.stop_after_delay(wait_s),
         before_sleep=tell,
         reraise=True,

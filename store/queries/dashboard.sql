@@ -65,11 +65,12 @@ where r.tenant = %(tenant)s and c.entity = %(entity)s
 order by r.in_force desc, c.last_at desc, r.ruled_at desc limit %(most)s;
 
 -- name: dashboard_anomalies
--- The newest anomalies by event time.
-select a.anomaly_id, a.entity, a.detector, a.event_time, a.value, a.expected, a.low, a.high, a.unit, a.severity, a.scores,
-       a.ordinal, p.revision as hits
-from anomalies a left join episodes p using (episode_id)
-where a.tenant = %(tenant)s order by a.event_time desc, a.anomaly_id limit %(most)s;
+-- The newest kept anomaly of each of the newest episodes.
+select a.anomaly_id, a.entity, a.detector, a.event_time, a.value, a.expected, a.low, a.high, a.unit, a.severity, a.ordinal,
+       p.revision as hits
+from (select episode_id, revision from episodes where tenant = %(tenant)s order by last_at desc, episode_id limit %(most)s) p
+cross join lateral (select * from anomalies a where a.episode_id = p.episode_id order by a.ordinal desc limit 1) a
+order by a.event_time desc, a.anomaly_id;
 
 -- name: dashboard_minutes
 -- Buckets for the busiest services or series, up to the newest minute of their kind.
@@ -175,8 +176,8 @@ from docket d join cases c using (case_id) where d.tenant = %(tenant)s and d.sta
 order by d.enqueued_at desc limit %(most)s;
 
 -- name: dashboard_sizes
--- Bytes and estimated rows of every table of this database's schema.
-select c.relname as table, pg_total_relation_size(c.oid) as bytes, greatest(c.reltuples, 0)::bigint as rows
+-- Bytes and estimated rows of every table; rows are unknown before the database's first look at a table.
+select c.relname as table, pg_total_relation_size(c.oid) as bytes, nullif(c.reltuples, -1)::bigint as rows
 from pg_class c where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
 order by 2 desc, 1;
 

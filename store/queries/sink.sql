@@ -36,6 +36,7 @@ create temp table if not exists incoming_quarantined (like quarantined including
 -- Add the batch's hours to what is there.
 insert into metrics_hour as m (bucket, tenant, entity_hash, count, sum, sum_squares, min, max, anomalies, late, duplicates)
 select bucket, tenant, entity_hash, count, sum, sum_squares, min, max, anomalies, late, duplicates from incoming_hours
+order by entity_hash, bucket
 on conflict (entity_hash, bucket) do update set
   count = m.count + excluded.count, sum = m.sum + excluded.sum, sum_squares = m.sum_squares + excluded.sum_squares,
   min = least(m.min, excluded.min), max = greatest(m.max, excluded.max), anomalies = m.anomalies + excluded.anomalies,
@@ -47,6 +48,7 @@ insert into metrics_minute as m
   (bucket, tenant, entity_hash, count, errors, sum, sum_squares, min, max, histogram, anomalies, late, duplicates)
 select bucket, tenant, entity_hash, count, errors, sum, sum_squares, min, max, histogram, anomalies, late, duplicates
 from incoming_minutes
+order by entity_hash, bucket
 on conflict (entity_hash, bucket) do update set
   count = m.count + excluded.count, errors = m.errors + excluded.errors, sum = m.sum + excluded.sum,
   sum_squares = m.sum_squares + excluded.sum_squares, min = least(m.min, excluded.min), max = greatest(m.max, excluded.max),
@@ -111,3 +113,7 @@ update quarantined set state = 'retried', retried_at = now() where record_id = a
 -- The newest batch that a checkpoint committed: its end offsets and the newest bronze row it folded.
 select offsets, (select max((detail ->> 'newest_row')::bigint) from batches where job = 'detect' and query_id = %(query_id)s) as newest_row
 from batches where job = 'detect' and query_id = %(query_id)s order by batch_id desc limit 1
+
+-- name: ledger_details
+-- What the detect job noted of each batch, in order.
+select detail from batches where job = 'detect' and events > 0 order by committed_at, batch_id
