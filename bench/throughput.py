@@ -1,0 +1,122 @@
+"""How many events a second the detect job folds, durable state and database on: warm and cold, one detector and the full set.
+
+    scripts/bench throughput --json
+
+Bronze is filled beforehand (not measured) with transactions of `accounts` accounts in equal batches, each an hour of
+event time; a batch is one micro-batch. Warm is the median of the batches after the second, cold the first.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jobs import bronze, detect
+from jobs.session import session
+from store import embedded
+from store.database import open_database
+from store.settings import Settings, read
+
+ONE = ("amount_z",)
+COLD_BATCHES = 2
+
+
+def fill(spark: Any, settings: Settings, events: int, batch: int, accounts: int, terminals: int) -> None:
+    """Write bronze as ingest would: one commit of two files per batch."""
+    bronze.create(spark, settings.bronze, settings.quarantine)
+    terminal = f"concat('T', pmod(xxhash64(id, 3), {terminals}))" if terminals else "cast(null as string)"
+    for number in range(events // batch):
+        rows = spark.range(number * batch, (number + 1) * batch, 1, 2).selectExpr(
+            "concat('e', id) as event_id",
+            f"timestamp_micros(1700000000000000 + {number} * 3600000000L + cast(pmod(id, {batch}) * 3600000000.0 / {batch} as bigint)) as event_time",
+            "'transaction' as kind",
+            f"concat('A', pmod(xxhash64(id, 1), {accounts})) as account_id",
+            "exp(3 + randn(id_seed) * 0.5) * if(pmod(xxhash64(id, 2), 5000) = 0, 40, 1) as amount".replace(
+                "id_seed", str(number)
+            ),
+            f"{terminal} as counterparty_id",
+            "'main' as tenant",
+            "'bench' as source",
+            "id as position",
+            "id as row_id",
+            "current_timestamp() as ingest_time",
+            f"{number}L as ingest_batch",
+        )
+        rows.write.format("delta").mode("append").save(settings.bronze)
+
+
+def fold(spark: Any, settings: Settings) -> list[dict[str, Any]]:
+    """Run the detect job over all of bronze; Spark's progress of every batch that read something."""
+    with open_database(settings) as database:
+        query = detect.start(spark, settings, database, once=True)
+        query.awaitTermination()
+        if query.exception() is not None:
+            raise SystemExit(str(query.exception())[:2000])
+        detail = [row["detail"] for row in database.fetch("ledger_details")]
+    batches = [p for p in query.recentProgress if p["numInputRows"]]
+    for one, said in zip(batches, detail, strict=True):
+        one["detail"] = said
+    return batches
+
+
+def rates(batches: list[dict[str, Any]]) -> dict[str, Any]:
+    """Events a second, and the median share of each stage in a warm batch."""
+    per_batch = [p["numInputRows"] / (p["durationMs"]["triggerExecution"] / 1000) for p in batches]
+    warm = batches[COLD_BATCHES:]
+    stages = {name: round(statistics.median(seconds(p)[name] for p in warm), 3) for name in seconds(warm[0])}
+    return {
+        "warm": round(statistics.median(per_batch[COLD_BATCHES:])),
+        "cold": round(per_batch[0]),
+        "batches": [round(rate) for rate in per_batch],
+        "warm_batch_s": stages,
+    }
+
+
+def seconds(progress: dict[str, Any]) -> dict[str, float]:
+    """Where a batch's time went. `fold` is scan, shuffle, Arrow, Python and state commit; `log` is Spark's own bookkeeping."""
+    ms, detail = progress["durationMs"], progress["detail"]
+    sink = ms["addBatch"] / 1000 - detail["fold_s"] - detail["names_s"]
+    rest = (ms["triggerExecution"] - ms["addBatch"]) / 1000
+    return {"fold": detail["fold_s"], "names": detail["names_s"], "sink": sink, "log": rest}
+
+
+def measure(args: argparse.Namespace, detectors: tuple[str, ...] | None, terminals: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="conclave-bench-") as home:
+        detect_settings: dict[str, Any] = {"shards": args.shards, "max_files_per_trigger": 2, "trigger_s": 0}
+        if detectors is not None:
+            detect_settings["detectors"] = detectors
+        settings = read(home=Path(home), detect=detect_settings, spark={"shuffle_partitions": 2, "driver_memory": "4g"})
+        spark = session(settings, "conclave bench")
+        try:
+            fill(spark, settings, args.events, args.batch, args.accounts, terminals)
+            return rates(fold(spark, settings))
+        finally:
+            embedded.stop(settings.home)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=4_000_000)
+    parser.add_argument("--batch", type=int, default=500_000)
+    parser.add_argument("--accounts", type=int, default=50_000)
+    parser.add_argument("--shards", type=int, default=32)
+    parser.add_argument("--only", choices=["one", "full"], help="measure only the one detector, or only the full set")
+    parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    args = parser.parse_args()
+    out: dict[str, Any] = {"events": args.events, "batch": args.batch, "accounts": args.accounts, "shards": args.shards}
+    if args.only != "full":
+        one = measure(args, ONE, 0)
+        print("one detector:", one, file=sys.stderr)
+        out |= {"warm_events_per_s": one["warm"], "cold_events_per_s": one["cold"], "one": one}
+    if args.only != "one":
+        full = measure(args, None, 5_000)
+        print("full set, accounts and counterparties:", full, file=sys.stderr)
+        out |= {"full_set_events_per_s": full["warm"], "full": full}
+    print(json.dumps(out) if args.json else json.dumps(out, indent=2))
+
+
+if __name__ == "__main__":
+    main()
