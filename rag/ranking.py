@@ -20,8 +20,8 @@ _WORD = re.compile(r"[^\W_]+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 STOPWORDS = frozenset(
     _WORD.findall(
-        """a an and are as at be but by can did do does for from had has have how i if in into is it its me my no not of on or our
-        shall should so such than that the their them then there these they this to was we were what when where which who why
+        """a an and are as at be but by can did do does for from had has have how i if in into is it its me my of on or our
+        shall should so than that the their them then there these they this to was we were what when where which who why
         will with would you your"""
     )
 )
