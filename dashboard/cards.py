@@ -64,7 +64,7 @@ CAST = {"confirm": ("▲ Confirm", "for"), "dismiss": ("○ Dismiss", "against")
 def vote(opinion: Row, brief: Brief) -> str:
     """A member's vote; without one, why there is none."""
     said, stance = CAST.get(str(opinion.get("vote")), ("No opinion", "none"))
-    sure = f", {opinion['confidence']} confidence" if opinion.get("confidence") else ""
+    sure = f" · {opinion['confidence']}" if opinion.get("confidence") else ""
     veto = ' <span class="cv-tag cv-unresolved">Veto</span>' if opinion.get("veto") else ""
     return (
         f'<div class="cv-vote cv-{stance}"><b>{escaped(words.role(str(opinion.get("role", ""))))}</b> '
@@ -83,7 +83,7 @@ def failed_checks(row: Row) -> str:
     checks = row["checks"] or []
     failed = [check for check in checks if not check.get("ok")]
     if not failed:
-        return f'<p class="cv-soft">✓ {len(checks)} of {len(checks)} checks hold.</p>' if checks else ""
+        return f'<p class="cv-from">✓ {len(checks)} of {len(checks)} checks hold.</p>' if checks else ""
     lines = "".join(
         f"<li><b>{escaped(str(check.get('check', '')).replace('_', ' '))}</b> {escaped(check.get('item') or '')} "
         f'<span class="cv-soft">{escaped(check.get("detail") or "")}</span></li>'
@@ -117,4 +117,4 @@ def provenance(row: Row) -> str:
         f"confidence {row['confidence'] * 100:.0f} %."
     )
     opened = words.link("entity", name=row["entity"])
-    return f'<p class="cv-soft">{escaped(said, 600)} Case revision {row["revision"]}. <a href="{opened}">Open the entity</a></p>'
+    return f'<p class="cv-from">{escaped(said, 600)} Case revision {row["revision"]}. <a href="{opened}">Open the entity</a></p>'

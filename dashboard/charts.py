@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard import words
-from dashboard.look import MARK, Palette, dress
+from dashboard.look import FONT, MARK, Palette, dress
 from dashboard.words import escaped
 
 MEASURES = {
@@ -19,8 +19,7 @@ MEASURES = {
     "series": {"Mean value": ("mean", "value"), "Events": ("count", "events")},
 }
 MONEY = {"Events": ("count", "events"), "Mean amount": ("mean", "amount")}
-BATCHES = ("committed_at", "job", "events", "took_s")
-ROW_PX = 74
+ROW_PX = 78
 
 
 def measures(kind: str) -> dict[str, tuple[str, str]]:
@@ -87,9 +86,10 @@ def bars(mine: pd.DataFrame, measure: str, unit: str, width_ms: float, colours: 
         marker={"color": [colours.alarm if red else colours.usual for red in hit], "line": {"width": 0}},
         text=[MARK if red else "" for red in hit],
         textposition="outside",
+        constraintext="none",
         textangle=0,
         cliponaxis=False,
-        textfont={"size": 9, "color": colours.alarm},
+        textfont={"size": 12, "family": FONT, "color": colours.alarm},
         customdata=[f"{words.quantity(value, unit)}, {_flags(n)}" for value, n in zip(values, mine["anomalies"], strict=True)],
         hovertemplate="%{x|%d %b %H:%M}<br>%{customdata}<extra></extra>",
     )
@@ -106,7 +106,7 @@ def step_ms(frame: pd.DataFrame) -> float:
 
 
 def _headroom(top: float) -> float:
-    return 1.0 if math.isnan(top) or top <= 0 else top * 1.45
+    return 1.0 if math.isnan(top) or top <= 0 else top * 1.5
 
 
 def progress(frame: pd.DataFrame, colours: Palette) -> go.Figure:

@@ -22,22 +22,19 @@ class Panel(NamedTuple):
     form: str
 
 
+REQUESTS = Panel("Requests a minute", "events", "count", "bars")
+ERRORS = Panel("Error rate", "error rate", "error_rate", "line")
+LATENCY = Panel("Latency, p95 of each minute, in ms", "ms", "p95", "line")
+VALUE = Panel("Value, mean of each minute", "value", "mean", "line")
+AMOUNTS = Panel("Amounts, lowest to highest of each hour", "amount", "mean", "range")
+EVENTS = Panel("Events an hour", "", "count", "bars")
 PANELS = {
-    "service": (
-        Panel("Requests a minute", "events", "count", "bars"),
-        Panel("Error rate", "error rate", "error_rate", "line"),
-        Panel("Latency, p95 of each minute", "ms", "p95", "line"),
-    ),
-    "series": (Panel("Value, mean of each minute", "value", "mean", "line"),),
-    "account": (
-        Panel("Amounts, lowest to highest of each hour", "amount", "mean", "range"),
-        Panel("Events an hour", "", "count", "bars"),
-    ),
-    "counterparty": (
-        Panel("Amounts, lowest to highest of each hour", "amount", "mean", "range"),
-        Panel("Events an hour", "", "count", "bars"),
-    ),
+    "service": (REQUESTS, ERRORS, LATENCY),
+    "series": (VALUE,),
+    "account": (AMOUNTS, EVENTS),
+    "counterparty": (AMOUNTS, EVENTS),
 }
+WIDE = 25.0
 BURSTS = Panel("Events in a burst", "events", "", "none")
 
 
@@ -66,20 +63,32 @@ def history(kind: str, qualifier: str, window: pd.DataFrame, anomalies: pd.DataF
     figure = make_subplots(
         rows=len(chosen), cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=[panel.title for panel in chosen]
     )
-    width_ms = step_ms(window)
+    width_ms, floor = step_ms(window), log_floor(window, anomalies)
     for row, panel in enumerate(chosen, 1):
         for trace in _metric(panel, window, width_ms, qualifier, colours):
             figure.add_trace(trace, row=row, col=1)
         hits = anomalies[anomalies["unit"] == panel.unit]
-        for trace in _expected(hits, qualifier, colours) if len(hits) else ():
+        for trace in _expected(hits, floor if panel is AMOUNTS else None, qualifier, colours) if len(hits) else ():
             figure.add_trace(trace, row=row, col=1)
-        _axis(figure, row, panel)
+        _axis(figure, row, panel, floor)
     figure.for_each_annotation(lambda note: note.update(x=0, xanchor="left", font={"size": 13, "color": colours.ink}))
     return dress(figure, colours, height=190 * len(chosen) + 60, top=34)
 
 
-def _axis(figure: go.Figure, row: int, panel: Panel) -> None:
+def log_floor(window: pd.DataFrame, anomalies: pd.DataFrame) -> float | None:
+    """Where a logarithmic axis of amounts begins, or None when they are close enough together for a linear one.
+
+    The detectors judge the logarithm of an amount, and beside one large payment a linear axis would hide the usual range.
+    """
+    amounts = pd.concat([window["min"], window["max"], anomalies.loc[anomalies["unit"] == "amount", "value"]])
+    positive = amounts[amounts > 0]
+    return None if positive.empty or positive.max() < WIDE * positive.min() else float(positive.min()) / 2
+
+
+def _axis(figure: go.Figure, row: int, panel: Panel, floor: float | None) -> None:
     figure.update_yaxes(rangemode="tozero", nticks=4, tickformat=".0%" if panel.unit == "error rate" else None, row=row, col=1)
+    if panel is AMOUNTS and floor is not None:
+        figure.update_yaxes(type="log", dtick=1, tickformat=",~f", row=row, col=1)
 
 
 def _metric(panel: Panel, window: pd.DataFrame, width_ms: float, qualifier: str, colours: Palette) -> list[Any]:
@@ -129,10 +138,10 @@ def _spread(window: pd.DataFrame, qualifier: str, colours: Palette) -> go.Scatte
     )
 
 
-def _expected(hits: pd.DataFrame, qualifier: str, colours: Palette) -> list[Any]:
-    """Expected range as a bar from low to high, the anomaly as a red diamond."""
+def _expected(hits: pd.DataFrame, floor: float | None, qualifier: str, colours: Palette) -> list[Any]:
+    """Expected range as a bar from low to high (not below `floor`), the anomaly as a red diamond."""
     unit = str(hits["unit"].iloc[0])
-    low = hits["low"].where(hits["low"].abs() != math.inf, hits["expected"])
+    low = hits["low"].where(hits["low"].abs() != math.inf, hits["expected"]).clip(lower=floor)
     high = hits["high"].where(hits["high"].abs() != math.inf, hits["expected"])
     columns = (hits[name] for name in ("value", "low", "high", "detector", "severity"))
     said = [
@@ -146,15 +155,14 @@ def _expected(hits: pd.DataFrame, qualifier: str, colours: Palette) -> list[Any]
         mode="markers",
         name="Expected range",
         hoverinfo="skip",
-        legendgroup="expected",
-        marker={"symbol": "line-ew-open", "size": 9, "color": colours.line, "line": {"width": 1.5}},
+        marker={"symbol": "line-ew-open", "size": 13, "color": colours.line, "line": {"width": 2}},
         showlegend=False,
         error_y={
             "array": high - hits["expected"],
             "arrayminus": hits["expected"] - low,
             "symmetric": False,
             "color": colours.band,
-            "thickness": 7,
+            "thickness": 9,
             "width": 0,
         },
     )

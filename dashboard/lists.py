@@ -35,7 +35,7 @@ def entity_link(name: str) -> str:
 
 def results(rows: list[Row]) -> str:
     """Found entities as links, with how often and how badly each was flagged."""
-    return f'<div class="cv-list"><ul class="cv-feed">{"".join(_result(row) for row in rows)}</ul></div>'
+    return f'<ul class="cv-found">{"".join(_result(row) for row in rows)}</ul>'
 
 
 def _result(row: Row) -> str:

@@ -35,7 +35,7 @@ RANGES = {
 @st.cache_resource(show_spinner=False)
 def database() -> Database:
     """The process's only pool; raises what `open_database` raises."""
-    return open_database(settings())
+    return open_database(settings(), wait_s=0.5)
 
 
 @st.cache_data(ttl=KEPT_S, show_spinner=False, max_entries=500)
@@ -81,6 +81,7 @@ def flagged(entity: Row, most: int = 300) -> pd.DataFrame:
 MEASURED = ("bucket", "entity", "count", "error_rate", "mean", "anomalies")
 WINDOWED = ("bucket", "count", "error_rate", "mean", "min", "max", "p95", "anomalies")
 FLAGGED = ("event_time", "detector", "value", "expected", "low", "high", "unit", "severity", "event_id")
+BATCHES = ("committed_at", "job", "events", "took_s")
 TEXTS = {"bucket", "entity", "event_time", "detector", "unit", "event_id", "committed_at", "job"}
 
 

@@ -12,7 +12,7 @@ NO_EVENTS = (
     "<b>No events yet.</b> Start <code>conclave demo</code> to see bundled data, "
     "or <code>conclave ingest</code> and <code>conclave detect</code> for your own."
 )
-NO_COUNCIL = "no council worker is running: start `conclave council`"
+NO_COUNCIL = "no council worker is running: start conclave council"
 
 
 def status(pulse: Row) -> str:

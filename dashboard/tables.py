@@ -21,13 +21,14 @@ def _tag(outcome: str | None) -> str:
 
 def anomalies(rows: list[Row], qualifier: str) -> str:
     """One entity's anomalies: value against the expected range, the detectors that fired, what the event said."""
+    spoken = any(row["event"].get("message") for row in rows)
     columns = [
         Column("Event time", "tight"),
         Column("Value", "right"),
         Column("Expected", "tight"),
         Column("Severity", "right"),
         Column("Detectors that fired", "wide"),
-        Column("Message of the event", "code"),
+        *([Column("Message of the event", "code")] if spoken else []),
     ]
     return table(
         "Anomalies, newest first",
@@ -39,7 +40,7 @@ def anomalies(rows: list[Row], qualifier: str) -> str:
                 words.between(row["low"], row["high"], row["unit"], qualifier),
                 words.severity(row["severity"]),
                 fired(row["scores"]),
-                words.visible(row["event"].get("message") or "", 160),
+                *([words.visible(row["event"].get("message") or "", 160)] if spoken else []),
             )
             for row in rows
         ],
@@ -159,6 +160,13 @@ def workers(rows: list[Row]) -> str:
     )
 
 
+ZERO = '<span class="cv-zero">0</span>'
+
+
+def _dimmed(number: int) -> str:
+    return words.count(number) if number else Html(ZERO)
+
+
 def ledger(rows: list[Row]) -> str:
     numbers = ("events", "accepted", "quarantined", "points", "late", "duplicates", "conflicts", "anomalies", "entities")
     columns = [
@@ -177,8 +185,8 @@ def ledger(rows: list[Row]) -> str:
                 words.clock(row["committed_at"]),
                 row["job"],
                 f"{row['batch_id']}",
-                *(words.count(row[name]) for name in numbers),
-                words.size(row["state_bytes"]),
+                *(_dimmed(row[name]) for name in numbers),
+                words.size(row["state_bytes"]) if row["state_bytes"] else Html(ZERO),
                 f"{row['took_s']:.1f} s",
             )
             for row in rows
@@ -224,7 +232,7 @@ def refusals(reasons: list[Row], newest: list[Row]) -> str:
             for row in newest
         ],
     )
-    return head("Quarantine", "`conclave quarantine retry` sends records round again") + why + head("Newest refused") + seen
+    return head("Quarantine", "conclave quarantine retry sends records round again") + why + head("Newest refused") + seen
 
 
 def dead(rows: list[Row]) -> str:

@@ -4,19 +4,21 @@ import streamlit as st
 
 from dashboard import cards, history, lists, markup, reading, shell, summary, tables, words
 
+NO_FLAG = "<b>Nothing has been flagged yet.</b> Type a part of a name to find any entity."
+NOT_FOUND = "<b>No entity has this in its name.</b> Try a part of it."
 SPANS = {"3 hours": 3 * 3600, "24 hours": 86_400, "7 days": 7 * 86_400, "All": 366 * 86_400}
 
 
-def find() -> None:
-    """The search field, and what it finds as links."""
+def find(name: str) -> None:
+    """The search field, and what it finds as links; the most severe when neither typed nor chosen."""
     typed = st.text_input(
-        "Find an entity", key="typed", placeholder="account, terminal, service or metric", icon=":material/search:"
+        "Find an entity", key="typed", placeholder="A part of its name: A13, checkout, cpu …", icon=":material/search:"
     )
-    found = reading.rows("dashboard_found", typed=typed.strip()[:200], most=12)
-    if found:
-        st.html(lists.results(found))
-    else:
-        st.html(markup.note("<b>No entity has this in its name.</b> Try a part of it." if typed else summary.NO_EVENTS))
+    if name and not typed:
+        return
+    found = [row for row in reading.rows("dashboard_found", typed=typed.strip()[:200], most=24) if typed or row["episodes"]]
+    st.html(markup.head("Found" if typed else "Flagged most severely", "the worst severity first"))
+    st.html(lists.results(found) if found else markup.note(NOT_FOUND if typed else NO_FLAG))
 
 
 def chart(entity: reading.Row) -> None:
@@ -64,9 +66,6 @@ def shown(name: str) -> None:
 
 shell.begin()
 name = st.query_params.get("name", "")
+shell.guarded(lambda: find(name))()
 if name:
     shell.live(lambda: shown(name))
-    st.html(markup.head("Another entity"))
-else:
-    st.html(markup.title("Entities", "The most severe first; type a part of a name to find any other."))
-shell.live(find)

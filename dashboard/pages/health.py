@@ -26,13 +26,16 @@ def ledger() -> None:
         st.html(markup.note(summary.NO_EVENTS))
         return
     shell.chart(
-        charts.progress(reading.frame(found, charts.BATCHES), shell.colours()), "progress", "Events of each committed batch"
+        charts.progress(reading.frame(found, reading.BATCHES), shell.colours()), "progress", "Events of each committed batch"
     )
     st.html(tables.ledger(found[:12]))
 
 
 def quarantine() -> None:
-    st.html(tables.refusals(reading.rows("dashboard_refusals", most=20), reading.rows("dashboard_refused", most=10)))
+    st.html(tables.refusals(reading.rows("dashboard_refusals", most=20), reading.rows("dashboard_refused", most=8)))
+
+
+def dead() -> None:
     st.html(tables.dead(reading.rows("dashboard_dead", most=20)))
 
 
@@ -42,5 +45,5 @@ def space() -> None:
 
 shell.begin()
 st.html('<h1 class="cv-sr">Health</h1>')
-for part in (streams, ledger, quarantine, space):
+for part in (streams, ledger, quarantine, dead, space):
     shell.live(part)

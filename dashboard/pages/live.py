@@ -29,7 +29,7 @@ def needs_you() -> None:
 
 
 def metrics() -> None:
-    st.html(markup.head("Metrics", "red bars with ▼ hold an anomaly; times are event times in UTC"))
+    st.html(markup.head("Metrics", "red bars with ▼ hold an anomaly; event time in UTC"))
     with st.container(horizontal=True, gap="small"):
         kind = st.segmented_control(
             "Entities", list(KINDS), default="Services", required=True, label_visibility="collapsed", key="kind"
@@ -68,7 +68,7 @@ def rulings() -> None:
 
 def anomalies() -> None:
     found = reading.rows("dashboard_anomalies", most=12)
-    st.html(markup.head("Newest anomalies", "by event time"))
+    st.html(markup.head("Newest anomalies", "the last hit of each episode"))
     st.html(
         lists.feed(found) if found else markup.note("<b>No anomaly yet.</b> An entity is judged once its window has warmed up.")
     )

@@ -28,7 +28,7 @@ def show() -> None:
     if not contents:
         st.html(markup.note(NONE))
         return
-    side, main = st.columns([1, 2], gap="large")
+    main, side = st.columns([2, 1], gap="large")
     with main:
         section(chosen or contents[0]["section_id"])
     with side:
