@@ -4,9 +4,8 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jobs.columns import Bits, Longs
+from jobs.columns import Bits, Floats, Longs
 from jobs.detectors.detector import Detector, Scores
 from jobs.points import Points
 from jobs.policy import Policy
@@ -17,29 +16,29 @@ class Judged:
     """N scored points. `ratios` (D, N) are scores over their thresholds, NaN where a detector could not judge."""
 
     detectors: list[Detector]
-    ratios: NDArray[np.float64]
+    ratios: Floats
 
     @property
     def fired(self) -> Bits:
-        return self.ratios >= 1
+        fired: Bits = self.ratios >= 1
+        return fired
 
     @property
     def hit(self) -> Bits:
         """(N,) points that at least one detector flags."""
-        return self.fired.any(axis=0) if len(self.detectors) else np.zeros(self.ratios.shape[1], bool)
+        hit: Bits = np.any(self.fired, axis=0)
+        return hit
 
     def severity(self, which: Longs) -> Scores:
         """0.5 for one detector exactly at its threshold, .75 at twice it; detectors that agree add up."""
         strength = np.where(self.fired[:, which], self.ratios[:, which], 0.0).sum(axis=0)
-        return np.round(1 - 2.0**-strength, 6)
+        severity: Scores = np.round(1 - 2.0**-strength, 6)
+        return severity
 
     def leading(self, which: Longs) -> Longs:
         """Index of the detector with the highest ratio."""
-        return np.nan_to_num(self.ratios[:, which], nan=-1.0).argmax(axis=0)
-
-    def mask(self, which: Longs) -> Longs:
-        """The fired detectors as bits, in the order of `detectors`."""
-        return (self.fired[:, which] << np.arange(len(self.detectors))[:, None]).sum(axis=0)
+        first: Longs = np.nan_to_num(self.ratios[:, which], nan=-1.0).argmax(axis=0)
+        return first
 
 
 def judge(past: object, points: Points, detectors: list[Detector], policy: Policy) -> Judged:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Longs = NDArray[np.int64]
 Bits = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Values = NDArray[Any]  # of any numpy type
 Shape = Mapping[str, tuple[str, tuple[int, ...]]]  # field → (numpy type, shape of one row)
 
 
@@ -16,7 +19,7 @@ class Columns:
     """`keys` (E,) sorted and unique; each of `fields` has E rows."""
 
     keys: Longs
-    fields: dict[str, NDArray]
+    fields: dict[str, Values]
 
     @classmethod
     def empty(cls, shape: Shape) -> "Columns":
@@ -25,7 +28,7 @@ class Columns:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def __getitem__(self, name: str) -> NDArray:
+    def __getitem__(self, name: str) -> Values:
         return self.fields[name]
 
     def admit(self, keys: Longs) -> tuple[Longs, Bits]:

@@ -1,4 +1,4 @@
-"""Which entities an event feeds and what they are called, once as Spark SQL (millions of rows) and once as Python (the few flagged)."""
+"""Which entities an event feeds and what they are called, as Spark SQL (millions of rows) and as Python (the few flagged)."""
 
 from collections.abc import Mapping
 from typing import Any

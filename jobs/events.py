@@ -190,7 +190,8 @@ def _number_fault(event: Event) -> Refused | None:
 def _text_fault(event: Event) -> Refused | None:
     texts: Sequence[tuple[str, str | None]] = (
         ("event_id", event.event_id), ("kind", event.kind), ("account_id", event.account_id), ("currency", event.currency),
-        ("counterparty_id", event.counterparty_id), ("service", event.service), ("metric", event.metric), ("tenant", event.tenant),
+        ("counterparty_id", event.counterparty_id), ("service", event.service), ("metric", event.metric),
+        ("tenant", event.tenant),
     )  # fmt: skip
     for name, text in texts:
         if text is not None and (len(text) > LONGEST_ID or "\0" in text):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from jobs.anomaly import Judged
-from jobs.detectors import difference_z, value_z
 from jobs.detectors.amount_robust_z import SD_PER_MAD, median_and_mad
+from jobs.detectors.value_z import FLOOR_SHARE
 from jobs.detectors.velocity import BURST
 from jobs.policy import Policy
 from jobs.series_windows import SeriesPast
@@ -53,9 +53,9 @@ def of_service(past: ServicePast, judged: Judged, point: int, leading: str, poli
         "baseline_timed": at["base_timed"], "baseline_slow": at["base_slow"], "buckets": at["buckets"],
     }  # fmt: skip
     if at["base_p95"] >= 0:
-        context["baseline_p95_ms"] = float(upper_ms(at["base_p95"]))
+        context["baseline_p95_ms"] = upper_ms(at["base_p95"])
     if at["p95"] >= 0:
-        context["p95_ms"] = float(upper_ms(at["p95"]))
+        context["p95_ms"] = upper_ms(at["p95"])
     if leading == "latency":
         usual = context["baseline_p95_ms"]
         return _evidence("ms", context["p95_ms"], usual, 0.0, usual * 2**0.5, at["n"], context)
@@ -78,10 +78,10 @@ def of_series(past: SeriesPast, judged: Judged, point: int, leading: str, policy
     reach = _threshold(judged, leading, policy)
     if leading == "difference_z" and n:
         level = float(window[-1])
-        sd = math.hypot(context["step_std"], difference_z.FLOOR_SHARE * level)
+        sd = math.hypot(context["step_std"], FLOOR_SHARE * level)
         centre = level + (float(steps.mean()) if len(steps) else 0.0)
     else:
-        centre, sd = mean, math.hypot(spread, value_z.FLOOR_SHARE * mean)
+        centre, sd = mean, math.hypot(spread, FLOOR_SHARE * mean)
     return _evidence("value", value, centre, centre - reach * sd, centre + reach * sd, n, context)
 
 

@@ -1,5 +1,6 @@
-"""Dropped files as records: JSON lines, CSV with a column mapping, Parquet; plain or gzip. What cannot be read is reported, not raised."""
+"""Dropped files as records: JSON lines, CSV with a column mapping, Parquet; plain or gzip. What cannot be read is reported."""
 
+import contextlib
 import csv
 import io
 import json
@@ -60,15 +61,24 @@ def gunzip(content: bytes) -> tuple[bytes, str | None]:
     return b"".join(out), None
 
 
-def _until_broken(rest: bytes, step: int = 1024) -> bytes:
-    """All that a damaged member gives before its first bad block."""
-    reader, out = zlib.decompressobj(wbits=31), []
-    try:
-        for start in range(0, len(rest), step):
-            out.append(reader.decompress(rest[start : start + step]))
-    except zlib.error:
-        return b"".join(out)
-    return b"".join(out)
+def _until_broken(rest: bytes, step: int = 65_536) -> bytes:
+    """All that a damaged member gives before its first bad byte."""
+    reader, out = zlib.decompressobj(wbits=31), bytearray()
+    for start in range(0, len(rest), step):
+        before, part = reader.copy(), rest[start : start + step]
+        try:
+            out += reader.decompress(part)
+        except zlib.error:
+            return bytes(out) + _bytewise(before, part)
+    return bytes(out)
+
+
+def _bytewise(reader: Any, part: bytes) -> bytes:
+    out = bytearray()
+    with contextlib.suppress(zlib.error):
+        for place in range(len(part)):
+            out += reader.decompress(part[place : place + 1])
+    return bytes(out)
 
 
 def _lines(content: bytes) -> Iterator[Record]:

@@ -5,19 +5,18 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from jobs.columns import Longs
+from jobs.columns import Longs, Values
 from jobs.episodes import Episode
 
 ENTITY = pa.schema([("entity_hash", pa.int64()), ("kind", pa.int8()), ("row", pa.int64()), ("time", pa.int64())])
 CONFLICT = pa.schema([("row", pa.int64()), ("id", pa.int64())])
 EPISODE = pa.schema(
     [
-        ("episode_id", pa.string()), ("entity_hash", pa.int64()), ("kind", pa.int8()), ("first", pa.int64()), ("last", pa.int64()),
-        ("hits", pa.int64()), ("worst", pa.float64()), ("detectors", pa.list_(pa.string())), ("first_row", pa.int64()),
-        ("last_row", pa.int64()), ("worst_anomaly", pa.int64()),
+        ("episode_id", pa.string()), ("entity_hash", pa.int64()), ("kind", pa.int8()), ("first", pa.int64()),
+        ("last", pa.int64()), ("hits", pa.int64()), ("worst", pa.float64()), ("detectors", pa.list_(pa.string())),
+        ("first_row", pa.int64()), ("last_row", pa.int64()), ("worst_anomaly", pa.int64()),
     ]
 )  # fmt: skip
 ANOMALY = pa.schema(
@@ -45,7 +44,7 @@ class Findings:
     def count(self, **counts: int) -> None:
         self._counts.update(counts)
 
-    def entities(self, entity: Longs, kind: np.ndarray, row: Longs, time: Longs) -> None:
+    def entities(self, entity: Longs, kind: Values, row: Longs, time: Longs) -> None:
         self.add("entity", pa.table([entity, kind, row, time], schema=ENTITY))
 
     def conflicts(self, row: Longs, ids: Longs) -> None:
@@ -55,8 +54,8 @@ class Findings:
         """`names` are the detectors in the order of the mask's bits; `ids` the event ids of the batch's points."""
         rows = [
             {
-                "episode_id": e.episode_id, "entity_hash": e.entity, "kind": e.kind, "first": e.first, "last": e.last, "hits": e.hits,
-                "worst": e.worst, "detectors": [name for i, name in enumerate(names) if e.mask >> i & 1],
+                "episode_id": e.episode_id, "entity_hash": e.entity, "kind": e.kind, "first": e.first, "last": e.last,
+                "hits": e.hits, "worst": e.worst, "detectors": [name for i, name in enumerate(names) if e.mask >> i & 1],
                 "first_row": e.first_row, "last_row": e.last_row,
                 "worst_anomaly": int(ids[e.worst_point]) if e.worst_point >= 0 else 0,
             }

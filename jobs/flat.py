@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jobs.columns import Longs
+from jobs.columns import Longs, Values
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Flat:
         ends = np.cumsum(arriving + width)
         return cls(width, arriving, ends, np.arange(len(group)) + (group + 1) * width)
 
-    def lay(self, rows: NDArray, values: NDArray) -> NDArray:
+    def lay(self, rows: Values, values: Values) -> Values:
         """One flat array of carried rows (T, width) and new values (N,)."""
         flat = np.empty(len(rows) * self.width + len(values), rows.dtype)
         carried = (self.ends - self.arriving - self.width)[:, None] + np.arange(self.width)
@@ -35,6 +34,7 @@ class Flat:
         flat[self.at] = values
         return flat
 
-    def newest(self, flat: NDArray) -> NDArray:
+    def newest(self, flat: Values) -> Values:
         """The last `width` places (T, width) of each segment: the rows after the new values came."""
-        return flat[self.ends[:, None] + np.arange(-self.width, 0)]
+        rows: Values = flat[self.ends[:, None] + np.arange(-self.width, 0)]
+        return rows

@@ -11,6 +11,7 @@ from jobs import evidence, findings, metrics, series_windows, service_windows, w
 from jobs.anomaly import Judged, anomaly_id, judge
 from jobs.columns import Bits, Columns, Longs
 from jobs.detectors import chosen
+from jobs.detectors.detector import Detector
 from jobs.episodes import Hit, Kept, follow
 from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, UNWATCHED, Points, Received, receive
 from jobs.policy import Policy
@@ -74,7 +75,7 @@ def observe(state: State, points: Points, policy: Policy, metrics_after_row: int
     return state, out.tables()
 
 
-def score_family(table: Columns, family: Family, points: Points, detectors: list, policy: Policy) -> Scored:
+def score_family(table: Columns, family: Family, points: Points, detectors: list[Detector], policy: Policy) -> Scored:
     received = receive(points, table, policy)
     mask = received.fresh
     group = np.repeat(np.arange(len(received.starts)), np.diff(received.starts, append=len(mask)))[mask]
@@ -87,7 +88,7 @@ def score_family(table: Columns, family: Family, points: Points, detectors: list
     return Scored(family, received, fresh, past, judged, hits_among(fresh, judged, detectors))
 
 
-def hits_among(points: Points, judged: Judged, detectors: list) -> list[Hit]:
+def hits_among(points: Points, judged: Judged, detectors: list[Detector]) -> list[Hit]:
     """Flagged points; the mask's bits follow the order of all chosen detectors."""
     at = np.flatnonzero(judged.hit)
     place = np.array([detectors.index(detector) for detector in judged.detectors], np.int64)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from jobs.columns import Bits
+from jobs.columns import Bits, Longs, Values
 from jobs.points import Received, group_starts
 from jobs.service_windows import LEVELS, UNTIMED, level_of
 
 MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
-Aggregated = dict[str, NDArray]
+Aggregated = dict[str, Values]
 
 
 def rows(received: Received, hit: Bits, width_us: int, *, timed: bool) -> pa.Table:
@@ -34,7 +33,7 @@ def aggregate(received: Received, hit: Bits, width_us: int) -> Aggregated:
     summed = fresh[order] & ~np.isnan(value)
     zeroed = np.where(summed, value, 0.0)
 
-    def total(of: NDArray) -> NDArray:
+    def total(of: Values) -> Values:
         return np.add.reduceat(of, starts) if len(starts) else of[:0]
 
     return {
@@ -52,7 +51,7 @@ def aggregate(received: Received, hit: Bits, width_us: int) -> Aggregated:
     }
 
 
-def histograms(received: Received, width_us: int, rows: Aggregated) -> NDArray[np.int64]:
+def histograms(received: Received, width_us: int, rows: Aggregated) -> Longs:
     """Counts (rows, 64) of the fresh points' latency levels for the rows that `aggregate` gave."""
     points = received.points.take(received.fresh)
     level = level_of(points.value)
@@ -67,7 +66,7 @@ def histograms(received: Received, width_us: int, rows: Aggregated) -> NDArray[n
     return out
 
 
-def table(rows: Aggregated, histogram: NDArray[np.int64] | None = None) -> pa.Table:
+def table(rows: Aggregated, histogram: Longs | None = None) -> pa.Table:
     """As Arrow; `histogram` is a list column, empty lists when there is none."""
     columns = {name: pa.array(values) for name, values in rows.items()}
     if histogram is not None:

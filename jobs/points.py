@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.columns import Bits, Columns, Longs
+from jobs.columns import Bits, Columns, Longs, Values
 from jobs.policy import Policy
 
 UNWATCHED, ACCOUNT, COUNTERPARTY, SERVICE, SERIES = range(5)
@@ -32,7 +32,7 @@ class Points:
     def __len__(self) -> int:
         return len(self.time)
 
-    def take(self, which: NDArray) -> "Points":
+    def take(self, which: Values) -> "Points":
         return Points(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
     def sorted(self) -> "Points":

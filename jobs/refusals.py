@@ -14,8 +14,8 @@ def row(refused: dict[str, Any]) -> tuple[Any, ...]:
     raw = refused["raw"] or b""
     position = place(refused["source"], refused["position"])
     return (
-        record_id(position, refused["reason"], raw), refused["tenant"] or "main", position, refused["reason"], refused["field"] or "",
-        excerpt(raw), len(raw), "new", refused["ingest_time"],
+        record_id(position, refused["reason"], raw), refused["tenant"] or "main", position, refused["reason"],
+        refused["field"] or "", excerpt(raw), len(raw), "new", refused["ingest_time"],
     )  # fmt: skip
 
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jobs.columns import Bits, Columns, Longs, Shape
+from jobs.columns import Bits, Columns, Floats, Longs, Shape
 from jobs.flat import Flat
 from jobs.points import Points, Received
 from jobs.policy import Policy
@@ -30,7 +29,7 @@ class SeriesPast:
     """For each of N new points the values before it; see jobs.windows.Past for `flat` and `low`."""
 
     flat: Flat
-    values: NDArray[np.float64]
+    values: Floats
     low: Longs
 
     @property
@@ -38,15 +37,15 @@ class SeriesPast:
         return self.flat.at - self.low
 
     @property
-    def value(self) -> NDArray[np.float64]:
+    def value(self) -> Floats:
         return self.values[self.flat.at]
 
     @cached_property
-    def steps(self) -> NDArray[np.float64]:
+    def steps(self) -> Floats:
         """Flat differences to the place before; the first place of a window has none that counts."""
         return np.diff(self.values, prepend=0.0)
 
-    def moments(self, flat: NDArray[np.float64], low: Longs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def moments(self, flat: Floats, low: Longs) -> tuple[Floats, Floats]:
         """Mean and standard deviation (N,) of flat[low:at], two passes over each window's own values."""
         means, deviations = np.zeros(len(low)), np.zeros(len(low))
         for start in range(0, len(low), CHUNK):
@@ -58,7 +57,7 @@ class SeriesPast:
             deviations[part] = np.sqrt((apart * apart).sum(axis=1) / n)
         return means, deviations
 
-    def rows(self, flat: NDArray[np.float64], low: Longs, which: Longs) -> tuple[NDArray[np.float64], Bits]:
+    def rows(self, flat: Floats, low: Longs, which: Longs) -> tuple[Floats, Bits]:
         """Windows (K, W) right-aligned with zeros where absent, and the mask of present places."""
         places = self.flat.at[which][:, None] + np.arange(-self.flat.width, 0)
         inside = places >= low[which][:, None]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.columns import Columns, Longs, Shape
+from jobs.columns import Bits, Columns, Floats, Longs, Shape, Values
 from jobs.points import Points, Received, group_starts
 from jobs.policy import Policy
 from jobs.windows import remember, since_newest
@@ -37,16 +37,16 @@ def shape(policy: Policy) -> Shape:
     }
 
 
-def level_of(latency_ms: NDArray[np.float64]) -> NDArray[np.uint8]:
+def level_of(latency_ms: Floats) -> NDArray[np.uint8]:
     """The logarithmic bucket (N,) of each latency; UNTIMED where there is none."""
     known = np.nan_to_num(latency_ms, nan=1.0)
     levels = np.clip(np.floor(4 * np.log2(np.maximum(known, 1.0))), 0, LEVELS - 1)
     return np.where(np.isnan(latency_ms), UNTIMED, levels).astype(np.uint8)
 
 
-def upper_ms(level: Longs) -> NDArray[np.float64]:
+def upper_ms(level: int) -> float:
     """The latency at which a level ends."""
-    return 2 ** ((np.asarray(level) + 1) / 4)
+    return float(2 ** ((level + 1) / 4))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def turn(table: Columns, row: int, minute: int, idle: bool, policy: Policy) -> N
         table["minute"][row] = minute
 
 
-def judge_and_count(table: Columns, row: int, error: NDArray[np.bool_], level: NDArray[np.uint8]) -> NDArray[np.int64]:
+def judge_and_count(table: Columns, row: int, error: Bits, level: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The view (11, k) of k requests of one service and minute; then they are in the open bucket."""
     requests, errors, levels = table["requests"][row], table["errors"][row], table["levels"][row]
     base = levels[:-1].sum(axis=0, dtype=np.int64)
@@ -128,7 +128,7 @@ def judge_and_count(table: Columns, row: int, error: NDArray[np.bool_], level: N
     return view
 
 
-def open_p95(after: NDArray[np.uint32], counts: NDArray, level: NDArray[np.uint8], timed: NDArray[np.bool_]) -> Longs:
+def open_p95(after: NDArray[np.uint32], counts: Values, level: NDArray[np.uint8], timed: Bits) -> Longs:
     """The open bucket's p95 level (k,) after each request."""
     before = after.astype(np.int64) - counts
     steps = np.zeros((len(level), LEVELS), np.int64)

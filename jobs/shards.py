@@ -51,6 +51,7 @@ def points_of(chunks: list[pd.DataFrame]) -> Points:
         return np.concatenate([chunk[name].to_numpy() for chunk in chunks]).astype(kind, copy=False)
 
     return Points(
-        kind=column("kind", np.int8), entity=column("entity_hash", np.int64), time=column("time", np.int64), id=column("id", np.int64),
-        content=column("content", np.uint8), value=column("value", np.float64), error=column("error", bool), row=column("row", np.int64),
+        kind=column("kind", np.int8), entity=column("entity_hash", np.int64), time=column("time", np.int64),
+        id=column("id", np.int64), content=column("content", np.uint8), value=column("value", np.float64),
+        error=column("error", bool), row=column("row", np.int64),
     )  # fmt: skip

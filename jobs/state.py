@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobs import episodes, series_windows, service_windows, windows
-from jobs.columns import Columns
+from jobs.columns import Columns, Shape
 from jobs.errors import StateMismatch
 from jobs.policy import STATE_VERSION, Policy
 
@@ -24,7 +24,8 @@ class State:
 
     @classmethod
     def empty(cls, policy: Policy) -> "State":
-        return cls(*(Columns.empty(shape) for shape in shapes(policy)), clock=0)
+        amounts, services, series, open_episodes = (Columns.empty(shape) for shape in shapes(policy))
+        return cls(amounts, services, series, open_episodes, clock=0)
 
     @property
     def families(self) -> tuple[Columns, Columns, Columns]:
@@ -49,10 +50,11 @@ class State:
         for shape in shapes(policy):
             table, at = Columns.unpack(view, at, shape)
             tables.append(table)
-        return cls(*tables, clock=int(np.frombuffer(blob, np.int64, 1, 17)[0]))
+        amounts, services, series, open_episodes = tables
+        return cls(amounts, services, series, open_episodes, clock=int(np.frombuffer(blob, np.int64, 1, 17)[0]))
 
 
-def shapes(policy: Policy) -> tuple:
+def shapes(policy: Policy) -> tuple[Shape, Shape, Shape, Shape]:
     return windows.shape(policy), service_windows.shape(policy), series_windows.shape(policy), episodes.SHAPE
 
 

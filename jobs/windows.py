@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.columns import Columns, Longs, Shape
+from jobs.columns import Columns, Floats, Longs, Shape, Values
 from jobs.flat import Flat
 from jobs.points import Points, Received, short_ids
 from jobs.policy import Policy
@@ -33,18 +33,21 @@ def shape(policy: Policy) -> Shape:
     }
 
 
-def encode_amounts(amounts: NDArray[np.float64]) -> NDArray[np.int16]:
+def encode_amounts(amounts: Floats) -> NDArray[np.int16]:
     """Log amounts in 1/1024 nats; the sign is dropped (a refund is as large as a payment)."""
     logs = np.log(np.maximum(np.abs(amounts), LEAST_AMOUNT))
-    return np.clip(np.rint(logs * NATS), -32_767, 32_766).astype(np.int16)
+    codes: NDArray[np.int16] = np.clip(np.rint(logs * NATS), -32_767, 32_766).astype(np.int16)
+    return codes
 
 
-def decode_amounts(codes: NDArray) -> NDArray[np.float64]:
-    return np.exp(codes / NATS)
+def decode_amounts(codes: Values) -> Floats:
+    amounts: Floats = np.exp(codes / NATS)
+    return amounts
 
 
 def encode_gaps(gaps_us: Longs) -> NDArray[np.uint8]:
-    return np.clip(np.rint(8 * np.log2(1 + np.maximum(gaps_us, 0) / GAP_UNIT_US)), 0, 255).astype(np.uint8)
+    codes: NDArray[np.uint8] = np.clip(np.rint(8 * np.log2(1 + np.maximum(gaps_us, 0) / GAP_UNIT_US)), 0, 255).astype(np.uint8)
+    return codes
 
 
 NEVER = np.iinfo(np.int64).min // 2

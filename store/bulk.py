@@ -13,9 +13,10 @@ SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01, from which its timestamps count
 BIGINT = 20
+Values = NDArray[Any]
 
 
-def copy_fixed(connection: Connection, table: str, columns: Mapping[str, NDArray]) -> None:
+def copy_fixed(connection: Connection, table: str, columns: Mapping[str, Values]) -> None:
     """Append N rows whose columns are not null: int64 → bigint, float64 → double precision, int32 → integer,
     datetime64[us] → timestamptz, (N, k) int64 → bigint[] of k elements (k may be 0)."""
     rows = len(next(iter(columns.values())))
@@ -43,7 +44,7 @@ def _copy(table: str, columns: Sequence[str], *, binary: bool) -> sql.Composed:
     return sql.SQL("copy {} ({}) from stdin {}").format(sql.Identifier(table), names, form)
 
 
-def _field(name: str, values: NDArray) -> list[tuple[str, Any]]:
+def _field(name: str, values: Values) -> list[tuple[str, Any]]:
     if values.ndim == 1:
         kind = ">i8" if values.dtype.kind == "M" else values.dtype.newbyteorder(">").str
         return [(f"{name} size", ">i4"), (name, kind)]
@@ -55,7 +56,7 @@ def _field(name: str, values: NDArray) -> list[tuple[str, Any]]:
     return [(f"{name} size", ">i4"), (name, np.dtype([*head, ("length", ">i4"), ("first", ">i4"), ("elements", element, (k,))]))]
 
 
-def _fill(packed: NDArray, name: str, values: NDArray) -> None:
+def _fill(packed: Values, name: str, values: Values) -> None:
     packed[f"{name} size"] = packed.dtype[name].itemsize
     if values.ndim == 1:
         packed[name] = (

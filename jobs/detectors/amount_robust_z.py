@@ -7,7 +7,7 @@ more than half of the window (z = sqrt((1 - p) / p)), where the median has broke
 
 import numpy as np
 
-from jobs.columns import Longs
+from jobs.columns import Longs, Values
 from jobs.detectors.amount_z import deviation
 from jobs.detectors.detector import Detector, Scores, normal_score
 from jobs.points import ACCOUNT, COUNTERPARTY
@@ -39,10 +39,11 @@ def median_and_mad(past: Past, which: Longs) -> tuple[Scores, Scores]:
     return median, middle(np.sort(distances, axis=1), n)
 
 
-def middle(rows: Scores, n: Longs) -> Scores:
+def middle(rows: Values, n: Longs) -> Scores:
     """Median (K,) of the first n values of sorted rows."""
     k = np.arange(len(rows))
-    return (rows[k, (n - 1) // 2].astype(np.float64) + rows[k, n // 2]) / 2
+    medians: Scores = (rows[k, (n - 1) // 2].astype(np.float64) + rows[k, n // 2]) / 2
+    return medians
 
 
 DETECTOR = Detector("amount_robust_z", (ACCOUNT, COUNTERPARTY), 5.0, "amount", score)

@@ -16,7 +16,8 @@ def deviation(past: Past) -> Scores:
     above = n * past.code - past.sum1  # n (x - mean)
     spread = n * past.sum2 - past.sum1**2  # n² variance
     variance = spread / np.maximum(n * (n - 1), 1) + FLOOR**2
-    return (above / n) / np.sqrt(variance * (1 + 1 / n))
+    z: Scores = (above / n) / np.sqrt(variance * (1 + 1 / n))
+    return z
 
 
 def score(past: Past, policy: Policy) -> Scores:

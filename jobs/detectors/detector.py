@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Scores = NDArray[np.float64]
+from jobs.columns import Floats, Longs
+
+Scores = Floats
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Detector:
     score: Callable[[Any, Any], Scores]
 
 
-def normal_score(t: Scores, freedom: NDArray) -> Scores:
+def normal_score(t: Scores, freedom: Longs) -> Scores:
     """The normal deviate as unlikely as Student's `t` with `freedom` degrees.
 
     Wallace (1959), Bounds on normal approximations to Student's and the chi-square distributions: within .02 for t < 10.
@@ -35,4 +36,5 @@ def normal_score(t: Scores, freedom: NDArray) -> Scores:
     True
     """
     t, freedom = np.clip(t, -1e9, 1e9), np.maximum(freedom, 1)
-    return (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(t * t / freedom))
+    deviate: Scores = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(t * t / freedom))
+    return deviate

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jobs.columns import Longs
 from jobs.detectors.detector import Detector, Scores
 from jobs.points import SERVICE
 from jobs.policy import Policy
@@ -10,7 +11,7 @@ from jobs.service_windows import ServicePast
 BASELINE_FACTOR = 5  # the baseline must hold this many times `min_count` requests
 
 
-def rate_deviate(count: Scores, n: Scores, base_count: Scores, base_n: Scores) -> Scores:
+def rate_deviate(count: Longs, n: Longs, base_count: Longs, base_n: Longs) -> Scores:
     """How many standard errors the share count/n lies above base_count/base_n.
 
     Arcsine-root transform, whose variance is 1/(4n) whatever the share: Anscombe (1948), The transformation of Poisson,
@@ -19,7 +20,8 @@ def rate_deviate(count: Scores, n: Scores, base_count: Scores, base_n: Scores) -
     n, base_n = np.maximum(n, 1), np.maximum(base_n, 1)
     here = np.arcsin(np.sqrt((count + 3 / 8) / (n + 3 / 4)))
     there = np.arcsin(np.sqrt((base_count + 3 / 8) / (base_n + 3 / 4)))
-    return 2 * (here - there) / np.sqrt(1 / n + 1 / base_n)
+    deviate: Scores = 2 * (here - there) / np.sqrt(1 / n + 1 / base_n)
+    return deviate
 
 
 def score(past: ServicePast, policy: Policy) -> Scores:
