@@ -75,6 +75,8 @@ def main(write: Callable[[str], object] = sys.stdout.write) -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--json", action="store_true", help="one JSON object with a list of results, on one line")
     asked = parser.parse_args()
+    if missing := [folder for folder in asked.folders if not (folder / "corpus.jsonl").is_file()]:
+        parser.error(f"no corpus.jsonl in {missing[0]}")
     results = [measure(folder) for folder in asked.folders]
     if asked.json:
         write(json.dumps({"retrieval": results}) + "\n")

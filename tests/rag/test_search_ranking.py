@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,10 @@ def test_the_best_in_both_is_the_best_fused(pairs: list[tuple[float, float]]) ->
     score = fused(bm25, cosine)
     assert score.argmax() == len(pairs)
     assert np.all((score >= 0) & (score <= 1 + 1e-12))
+
+
+def test_fused_is_four_parts_words_and_one_part_meaning() -> None:
+    assert fused(np.array([10.0, 5.0, 0.0]), np.array([0.1, 0.3, 0.5])).tolist() == pytest.approx([0.8, 0.5, 0.2])
 
 
 def test_without_a_known_word_the_cosine_decides() -> None:
