@@ -32,7 +32,7 @@ from store.settings import Settings
 
 Connection = psycopg.Connection[DictRow]
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE")
-ACQUIRE_S = 10.0
+ACQUIRE_S = 5.0
 
 __all__ = ["Connection", "Database", "Jsonb", "fetch", "open_database", "place_of", "run", "sql", "translated", "url", "wait_for"]
 
@@ -134,7 +134,7 @@ class Database:
     def connection(self) -> Iterator[Connection]:
         """A connection for one transaction: committed at the end, undone when anything is raised.
 
-        Raises store.errors: DatabaseAway when none is had in 10 s or it breaks, DatabaseConflict, DatabaseRow …
+        Raises store.errors: DatabaseAway when none is had in 5 s or it breaks, DatabaseConflict, DatabaseRow …
         """
         with translated(), self._pool.connection() as connection:
             yield connection

@@ -44,7 +44,7 @@ def start(home: Path, **options: str) -> str:
         who = place.account()
         data = _settled(folder, who)
         if not _await_ready(data):
-            _initialise(folder, data, who)
+            _initialise(folder, data, who, durable=options.get("fsync") != "off")
             _launch(folder, data, who, OPTIONS | options)
         return _url(folder)
 
@@ -134,7 +134,7 @@ def _await_ready(data: Path, wait_s: float = 120) -> bool:
     return False
 
 
-def _initialise(folder: Path, data: Path, who: place.Account | None) -> None:
+def _initialise(folder: Path, data: Path, who: place.Account | None, *, durable: bool) -> None:
     if (data / "PG_VERSION").exists():
         return
     unfinished, word = data.with_name("data.new"), data.with_name("initdb.password")
@@ -145,9 +145,9 @@ def _initialise(folder: Path, data: Path, who: place.Account | None) -> None:
     if who is not None:
         for path in (unfinished, word):
             os.chown(path, who.uid, who.gid)
-    bin_folder = place.programs(who)
+    bin_folder, sync = place.programs(who), [] if durable else ["--no-sync"]
     try:
-        _checked([str(bin_folder / "initdb"), "-D", str(unfinished), "-U", NAME, f"--pwfile={word}", *INITDB], who)
+        _checked([str(bin_folder / "initdb"), "-D", str(unfinished), "-U", NAME, f"--pwfile={word}", *sync, *INITDB], who)
         _checked([str(bin_folder / "postgres"), "--single", "-D", str(unfinished), "postgres"], who, f"create database {NAME}\n")
     finally:
         word.unlink()

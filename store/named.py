@@ -28,7 +28,7 @@ def parse(text: str) -> dict[str, str]:
 
 def _statement(body: str) -> str:
     lines = [line for line in body.splitlines() if not line.lstrip().startswith("--")]
-    return "\n".join(lines).strip().removesuffix(";")
+    return "\n".join(lines).strip().removesuffix(";").strip()
 
 
 @cache

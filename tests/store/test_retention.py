@@ -15,8 +15,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = Retention(metrics_days=30, anomalies_days=90, rulings_days=365)
 OLD_EVENT = datetime(2014, 4, 1, tzinfo=UTC)
 
-MINUTE = """insert into metrics_minute (bucket, entity_hash, count, errors, sum, sum_squares, min, max, histogram, anomalies, late,
-  duplicates, arrived_at) values (%s, 1, 1, 0, 1, 1, 1, 1, '{}', 0, 0, 0, %s)"""
+MINUTE = """insert into metrics_minute (bucket, entity_hash, count, errors, sum, sum_squares, min, max, histogram, anomalies,
+  late, duplicates, arrived_at) values (%s, 1, 1, 0, 1, 1, 1, 1, '{}', 0, 0, 0, %s)"""
 ANOMALY = """insert into anomalies (anomaly_id, episode_id, ordinal, entity_hash, entity, detector, event_id, event_time, value,
   expected, low, high, unit, window_size, severity, scores, context, event, arrived_at, detected_at, query_id, batch_id)
   values (%s, 'e', 1, 1, 'service:a', 'latency', 'x', %s, 1, 1, 0, 2, 'ms', 10, .5, '{}', '{}', '{}', %s, %s, 'q', 0)"""
@@ -91,7 +91,8 @@ def add_case(database: Database, name: str, days: float, state: str) -> None:
             [name, OLD_EVENT, OLD_EVENT, ago(days), ago(days)],
         )
         connection.execute(
-            """insert into cases (case_id, episode_id, entity, kind, revision, severity, lane, started_at, last_at, created_at, updated_at)
+            """insert into cases (case_id, episode_id, entity, kind, revision, severity, lane, started_at, last_at,
+            created_at, updated_at)
             values (%s, %s, 'service:a', 'service', 1, .9, 'batch', %s, %s, %s, %s)""",
             [f"case-{name}", name, OLD_EVENT, OLD_EVENT, ago(days), ago(days)],
         )
@@ -115,7 +116,8 @@ def test_the_newest_batch_of_a_stream_stays_in_the_ledger(database: Database) ->
     with database.connection() as connection:
         for batch in (1, 2, 3):
             connection.execute(
-                """insert into batches (job, query_id, batch_id, offsets_hash, settings_hash, offsets, events, started_at, committed_at)
+                """insert into batches (job, query_id, batch_id, offsets_hash, settings_hash, offsets, events,
+                started_at, committed_at)
                 values ('detect', 'q', %s, 'o', 's', '{}', 1, %s, %s)""",
                 [batch, ago(500), ago(500)],
             )

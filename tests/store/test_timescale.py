@@ -41,8 +41,9 @@ def test_hours_are_added_up_from_minutes(timescale_database: Database) -> None:
     with timescale_database.connection() as connection:
         for minute in (0, 59, 60):
             connection.execute(
-                """insert into metrics_minute (bucket, entity_hash, count, errors, sum, sum_squares, min, max, histogram, anomalies,
-                late, duplicates) values (timestamptz '2026-01-01 10:00Z' + make_interval(mins => %s), 1, 2, 1, 10, 60, 1, 9, '{}', 0, 0, 0)""",
+                """insert into metrics_minute (bucket, entity_hash, count, errors, sum, sum_squares, min, max, histogram,
+                anomalies, late, duplicates)
+                values (timestamptz '2026-01-01 10:00Z' + make_interval(mins => %s), 1, 2, 1, 10, 60, 1, 9, '{}', 0, 0, 0)""",
                 [minute],
             )
         rows = connection.execute("select bucket, count, errors, max from service_hours order by bucket").fetchall()
