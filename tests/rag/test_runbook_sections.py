@@ -65,7 +65,7 @@ def test_steps_below_a_smaller_heading_of_the_same_part_are_kept() -> None:
 
 
 def test_headings_in_code_quotes_and_lists_are_text() -> None:
-    text = "# A\n```sh\n# not a heading\n```\n> # nor this\n\n- # nor that\n\n    # nor indented\n"
+    text = "# A\n```sh\n# not a heading\n```\n> # nor this\n> words\n\n- # nor that\n\n  words\n\n      # nor indented\n\nwords\n"
     (section,) = sections_of(text, "doc")
     assert section.heading_path == ("A",)
     assert "# not a heading" in section.body

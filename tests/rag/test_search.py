@@ -187,5 +187,13 @@ def test_a_memory_joins_the_callers_transaction(remembered: Database) -> None:
     assert "never written" not in [found.summary for found in similar_cases(remembered, "never written", k=9)]
 
 
+def test_a_text_without_words_is_like_nothing(remembered: Database) -> None:
+    assert {found.cosine for found in similar_cases(remembered, "", k=9)} == {0.0}
+    remember(remembered, "c1", "", "dismissed", NOW)
+    found = {one.case_id: one for one in similar_cases(remembered, "provider timeout", k=9)}
+    assert found["c1"].cosine == 0.0
+    assert found["c1"].score < found["c2"].score
+
+
 def test_no_memory_at_all(database: Database) -> None:
     assert similar_cases(database, "anything", k=3) == []
