@@ -9,8 +9,6 @@ from typing import Any
 from dashboard import words
 from dashboard.exhibits import citations, evidence, section_link
 from dashboard.words import escaped
-from rag.items import Brief, from_json
-from rag.opinion import render
 
 Row = dict[str, Any]
 
@@ -53,29 +51,23 @@ def entity(name: str) -> str:
 
 def votes(row: Row) -> str:
     """The three members side by side, each with its vote, confidence and reason."""
-    brief = from_json(row["brief"])
-    shown = "".join(vote(opinion, brief) for opinion in row["opinions"])
+    shown = "".join(vote(opinion) for opinion in row["opinions"])
     return f'<section aria-label="Votes"><div class="cv-votes">{shown}</div></section>'
 
 
 CAST = {"confirm": ("▲ Confirm", "for"), "dismiss": ("○ Dismiss", "against"), "unsure": ("◆ Unsure", "open")}
 
 
-def vote(opinion: Row, brief: Brief) -> str:
+def vote(opinion: Row) -> str:
     """A member's vote; without one, why there is none."""
     said, stance = CAST.get(str(opinion.get("vote")), ("No opinion", "none"))
     sure = f" · {opinion['confidence']}" if opinion.get("confidence") else ""
     veto = ' <span class="cv-tag cv-unresolved">Veto</span>' if opinion.get("veto") else ""
+    reasons = " ".join(opinion.get("said") or [opinion.get("fault") or "This member gave no opinion."])
     return (
         f'<div class="cv-vote cv-{stance}"><b>{escaped(words.role(str(opinion.get("role", ""))))}</b> '
-        f'<span class="cv-soft">{escaped(said + sure)}</span>{veto}<p>{escaped(reasons(opinion, brief), 1200)}</p></div>'
+        f'<span class="cv-soft">{escaped(said + sure)}</span>{veto}<p>{escaped(reasons, 1200)}</p></div>'
     )
-
-
-def reasons(opinion: Row, brief: Brief) -> str:
-    """A member's reasons, references to the evidence as numbers."""
-    given = opinion.get("reasons") or [opinion.get("fault") or "This member gave no opinion."]
-    return " ".join(render(reason, brief) if "{{" in reason else reason for reason in given)
 
 
 def failed_checks(row: Row) -> str:

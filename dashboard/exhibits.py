@@ -7,6 +7,7 @@ from dashboard.words import escaped
 from rag.items import Item, from_json, omissions, say
 
 Row = dict[str, Any]
+FIRST = ("value", "expected", "low", "high")
 UNSAID = ("unit", "currency", "section_id", "steps", "cautions")
 
 
@@ -56,10 +57,16 @@ def evidence(row: Row, anchor: str) -> str:
     return f'<details class="cv-evidence"><summary>{said}</summary><ul class="cv-items">{lines}</ul>{more}</details>'
 
 
+def _ordered(item: Item) -> list[str]:
+    """The fields worth showing, what was measured first; jsonb does not keep the order they were written in."""
+    first = [name for name in FIRST if name in item.fields]
+    return first + [name for name in item.fields if name not in FIRST and name not in UNSAID]
+
+
 def _line(item: Item, anchor: str) -> str:
     opened = section_link(section_of(item), "Open the section")
     text = f"<div>{escaped(item.text, 900)}</div>" if item.text else ""
-    numbers = " · ".join(f"{name.replace('_', ' ')} {say(item, name)}" for name in item.fields if name not in UNSAID)
+    numbers = " · ".join(f"{name.replace('_', ' ')} {say(item, name)}" for name in _ordered(item))
     shown = f'<div class="cv-values">{escaped(numbers, 900)}</div>' if numbers else ""
     return (
         f'<li id="{escaped(anchor)}-{escaped(item.id)}"><b>{escaped(item.id)}</b>'

@@ -6,6 +6,7 @@ from dashboard import words
 from dashboard.markup import Column, Html, head, note, table
 from dashboard.summary import ALIVE_S
 from dashboard.words import escaped
+from store.retention import RULES
 from store.settings import Retention
 
 Row = dict[str, Any]
@@ -261,16 +262,7 @@ def dead(rows: list[Row]) -> str:
     )
 
 
-KEPT = {
-    "metrics_minute": "metrics_days",
-    "metrics_hour": "metrics_days",
-    "anomalies": "anomalies_days",
-    "episodes": "anomalies_days",
-    "rulings": "rulings_days",
-    "tool_audit": "tool_audit_days",
-    "batches": "batches_days",
-    "quarantined": "quarantine_days",
-}
+KEPT = {rule.table: rule.days for rule in RULES}
 
 
 def sizes(rows: list[Row], retention: Retention, runs: list[Row]) -> str:
@@ -280,7 +272,7 @@ def sizes(rows: list[Row], retention: Retention, runs: list[Row]) -> str:
     return head("Tables", swept) + table(
         "Tables",
         columns,
-        [(row["table"], words.size(row["bytes"]), words.count(row["rows"]), _kept(row["table"], retention)) for row in rows],
+        [(row["name"], words.size(row["bytes"]), words.count(row["rows"]), _kept(row["name"], retention)) for row in rows],
     )
 
 

@@ -40,7 +40,7 @@ def dead() -> None:
 
 
 def space() -> None:
-    st.html(tables.sizes(reading.rows("dashboard_sizes"), settings().retention, reading.rows("dashboard_maintenance")))
+    st.html(tables.sizes(reading.rows("table_sizes"), settings().retention, reading.rows("dashboard_maintenance")))
 
 
 shell.begin()

@@ -73,27 +73,34 @@ cross join lateral (select * from anomalies a where a.episode_id = p.episode_id 
 order by a.event_time desc, a.anomaly_id;
 
 -- name: dashboard_minutes
--- Buckets for the busiest services or series, up to the newest minute of their kind.
-with newest as (select max(m.bucket) as at from metrics_minute m join entities e using (entity_hash)
-                where e.kind = %(kind)s and m.tenant = %(tenant)s),
-     range as (select m.*, e.entity from metrics_minute m join entities e using (entity_hash), newest
-               where m.tenant = %(tenant)s and e.kind = %(kind)s and m.bucket > newest.at - make_interval(secs => %(span_s)s)),
-     busiest as (select entity_hash from range group by entity_hash order by sum(count) desc, entity_hash limit %(most)s)
+-- Buckets for the services or series busiest in the last day, up to the newest minute of (500 of) their kind.
+with sample as (select entity_hash from entities where tenant = %(tenant)s and kind = %(kind)s limit 500),
+     newest as (select max(of_one.at) as at
+                from sample, lateral (select max(bucket) as at from metrics_minute m where m.entity_hash = sample.entity_hash) of_one),
+     busiest as (select m.entity_hash, e.entity from metrics_minute m join entities e using (entity_hash), newest
+                 where m.tenant = %(tenant)s and e.kind = %(kind)s
+                   and m.bucket > newest.at - make_interval(secs => least(%(span_s)s, 86400))
+                 group by m.entity_hash, e.entity order by sum(m.count) desc, m.entity_hash limit %(most)s)
 select date_bin(make_interval(secs => %(width_s)s), bucket, 'epoch'::timestamptz) as bucket, entity, sum(count)::bigint as count,
        sum(errors)::double precision / nullif(sum(count), 0) as error_rate, sum(sum) / nullif(sum(count), 0) as mean,
        sum(anomalies)::bigint as anomalies
-from range join busiest using (entity_hash) group by 1, 2 order by 2, 1;
+from metrics_minute m join busiest using (entity_hash), newest
+where m.bucket > newest.at - make_interval(secs => %(span_s)s) group by 1, 2 order by 2, 1;
 
 -- name: dashboard_hours
--- The same for the busiest accounts or counterparties, whose rows are hours.
-with newest as (select max(m.bucket) as at from metrics_hour m join entities e using (entity_hash)
-                where e.kind = %(kind)s and m.tenant = %(tenant)s),
-     range as (select m.*, e.entity from metrics_hour m join entities e using (entity_hash), newest
-               where m.tenant = %(tenant)s and e.kind = %(kind)s and m.bucket > newest.at - make_interval(secs => %(span_s)s)),
-     busiest as (select entity_hash from range group by entity_hash order by sum(count) desc, entity_hash limit %(most)s)
+-- The same for accounts or counterparties, whose rows are hours.
+with sample as (select entity_hash from entities where tenant = %(tenant)s and kind = %(kind)s limit 500),
+     newest as (select max(of_one.at) as at
+                from sample, lateral (select max(bucket) as at from metrics_hour m where m.entity_hash = sample.entity_hash) of_one),
+     busiest as (select m.entity_hash, e.entity from metrics_hour m join entities e using (entity_hash), newest
+                 where m.tenant = %(tenant)s and e.kind = %(kind)s
+                   and m.bucket > newest.at - make_interval(secs => least(%(span_s)s, 86400))
+                 group by m.entity_hash, e.entity order by sum(m.count) desc, m.entity_hash limit %(most)s)
 select date_bin(make_interval(secs => %(width_s)s), bucket, 'epoch'::timestamptz) as bucket, entity, sum(count)::bigint as count,
-       null::double precision as error_rate, sum(sum) / nullif(sum(count), 0) as mean, sum(anomalies)::bigint as anomalies
-from range join busiest using (entity_hash) group by 1, 2 order by 2, 1;
+       null::double precision as error_rate, sum(sum) / nullif(sum(count), 0) as mean,
+       sum(anomalies)::bigint as anomalies
+from metrics_hour m join busiest using (entity_hash), newest
+where m.bucket > newest.at - make_interval(secs => %(span_s)s) group by 1, 2 order by 2, 1;
 
 -- name: dashboard_found
 -- Entities whose name holds the words typed, flagged ones first.
@@ -174,12 +181,6 @@ where tenant = %(tenant)s order by arrived_at desc, record_id limit %(most)s;
 select d.case_id, c.entity, d.lane, d.attempts, d.last_error, d.enqueued_at
 from docket d join cases c using (case_id) where d.tenant = %(tenant)s and d.state = 'dead'
 order by d.enqueued_at desc limit %(most)s;
-
--- name: dashboard_sizes
--- Bytes and estimated rows of every table; rows are unknown before the database's first look at a table.
-select c.relname as table, pg_total_relation_size(c.oid) as bytes, nullif(c.reltuples, -1)::bigint as rows
-from pg_class c where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
-order by 2 desc, 1;
 
 -- name: dashboard_maintenance
 -- The last time old rows were removed.

@@ -20,7 +20,7 @@ SECTIONS = (
     (
         "runbook#payments-card-testing-checks",
         ["Payments", "Card testing", "Checks"],
-        "1. Compare the amounts: testing stays under $5 and $10.\n2. Count distinct cards at the terminal.\n\n**Do not act** on a single card.",
+        "1. Compare the amounts: testing stays under $5 and $10.\n2. Count distinct cards.\n\n**Do not act** on a single card.",
     ),
     ("runbook#payments-takeover", ["Payments", "Account takeover"], "A new device, then an amount far over the usual."),
     (
@@ -238,7 +238,7 @@ def cases() -> list[dict[str, Any]]:
             before_min=130,
             message=HOSTILE,
             council="model",
-            cause="One payment of 1,240.00 EUR where this account pays 41.20 EUR; two hours after its card was tried at terminal T137.",
+            cause="One payment of 1,240.00 EUR where this account pays 41.20 EUR, soon after its card was tried at T137.",
             section="runbook#payments-takeover",
         ),
         case(
@@ -463,6 +463,7 @@ def ruling(connection: Connection, given: dict[str, Any], kind: str, last: datet
             "role": role,
             "vote": vote,
             "reasons": said,
+            "said": said,
             "citations": ["e2", "e4"],
             "action": given["action"],
             "confidence": sure,

@@ -78,7 +78,14 @@ def brief(text: str = "quoted") -> Brief:
 
 def ruling(**more: Any) -> dict[str, Any]:
     opinions = [
-        {"role": role, "vote": vote, "reasons": ["It paid {{e1.value}} there."], "confidence": "high", "veto": False}
+        {
+            "role": role,
+            "vote": vote,
+            "reasons": ["It paid {{e1.value}} there."],
+            "said": ["It paid 1,240.00 EUR there."],
+            "confidence": "high",
+            "veto": False,
+        }
         for role, vote in (("analyst", "confirm"), ("auditor", "dismiss"), ("strategist", "unsure"))
     ]
     return {
@@ -126,8 +133,10 @@ def test_a_ruling_says_outcome_cause_action_votes_and_which_council_spoke() -> N
         assert expected in said
 
 
-def test_a_reference_in_a_reason_is_shown_as_the_number_of_the_evidence() -> None:
-    assert "It paid 1,240.00 EUR there." in Page(cards.ruling(ruling(), "now")).text
+def test_reasons_are_shown_with_their_numbers_and_never_as_references() -> None:
+    said = Page(cards.ruling(ruling(), "now")).text
+    assert "It paid 1,240.00 EUR there." in said
+    assert "{{" not in said
 
 
 def test_citations_open_the_section_or_jump_to_the_evidence_and_unknown_ones_do_neither() -> None:
@@ -161,7 +170,7 @@ def test_only_failed_checks_are_listed() -> None:
 
 
 def test_a_member_without_an_opinion_says_why() -> None:
-    said = Page(cards.vote({"role": "auditor", "fault": "the answer was cut"}, brief())).text
+    said = Page(cards.vote({"role": "auditor", "vote": None, "reasons": [], "fault": "the answer was cut"})).text
     assert "No opinion" in said
     assert "the answer was cut" in said
 
@@ -200,7 +209,7 @@ def test_no_text_of_a_ruling_becomes_markup(text: str) -> None:
         brief=as_json(brief(text)),
         commands=[{"action": text, "target": text, "state": text}],
         checks=[{"check": text, "item": text, "ok": False, "detail": text}],
-        opinions=[{"role": text, "vote": text, "reasons": [text], "confidence": text, "veto": True}],
+        opinions=[{"role": text, "vote": text, "said": [text], "confidence": text, "veto": True}],
     )
     page = Page(cards.ruling(row, "now"))
     assert not page.open
