@@ -108,14 +108,7 @@ def _wait(target: Target, until: float, halt: threading.Event) -> bool:
 
 def merged(paths: Iterable[Path]) -> Iterator[Line]:
     """All files' lines by event time; within a file the order is kept, so late and broken records stay where they arrived."""
-    return heapq.merge(*(_rising(lines(path)) for path in paths), key=lambda line: line.at)
-
-
-def _rising(stream: Iterable[Line]) -> Iterator[Line]:
-    newest = OLDEST
-    for line in stream:
-        newest = max(newest, line.at)
-        yield Line(line.raw, newest)
+    return heapq.merge(*(lines(path) for path in paths), key=lambda line: line.at)
 
 
 def lines(path: Path) -> Iterator[Line]:

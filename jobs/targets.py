@@ -69,15 +69,16 @@ def _newest_serial(path: Path) -> int:
 class Topic:
     """A Kafka topic, by an idempotent producer: a line that is sent again after a lost answer still arrives once.
 
-    `options` are the client's own (security.protocol, sasl.username …). Raises NotDelivered when a line was given up.
+    `options` are the client's own (security.protocol, sasl.username …). Raises NotDelivered when a line
+    was given up, or `close` found no taker for one in `patience_s`.
     """
 
-    def __init__(self, servers: str, topic: str, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, servers: str, topic: str, options: Mapping[str, str] | None = None, patience_s: float = 60) -> None:
         from confluent_kafka import Producer
 
         own = {"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4"}
         self.producer = Producer({**own, **(options or {})})
-        self.topic = topic
+        self.topic, self.patience_s = topic, patience_s
         self.failures: list[str] = []
 
     def write(self, key: bytes | None, line: bytes) -> None:
@@ -95,10 +96,10 @@ class Topic:
         self.producer.poll(0)
 
     def close(self) -> None:
-        left = self.producer.flush(60)
+        left = self.producer.flush(self.patience_s)
         self._check()
         if left:
-            raise NotDelivered(f"{left} records were not taken within 60 s by topic {self.topic}")
+            raise NotDelivered(f"{left} records were not taken within {self.patience_s:g} s by topic {self.topic}")
 
     def _delivered(self, error: Any, _message: Any) -> None:
         if error is not None:

@@ -44,7 +44,7 @@ def test_an_incident_counts_once_however_many_cases_it_has() -> None:
 @pytest.mark.parametrize("outcome", ["dismissed", "unresolved", None])
 def test_found_is_not_yet_confirmed(outcome: str | None) -> None:
     judged = compare(LABELS, [case("account:A1/EUR", T0, outcome=outcome)], [])
-    assert (judged.found, judged.confirmed, judged.confirmed_cases) == (1, 0, 0)
+    assert (judged.found, judged.confirmed, judged.confirmed_cases, judged.confirmed_injected) == (1, 0, 0, 0)
 
 
 def test_another_entity_or_another_currency_is_not_the_incident() -> None:

@@ -38,3 +38,10 @@ def test_no_broker_is_an_error_and_not_a_silence() -> None:
     topic.write(b"k", b"v")
     with pytest.raises(NotDelivered, match="1 records"):
         topic.close()
+
+
+def test_a_broker_that_does_not_come_is_not_waited_for_for_ever() -> None:
+    topic = Topic("127.0.0.1:1", "t", {"log_level": "0"}, patience_s=0.1)
+    topic.write(b"k", b"v")
+    with pytest.raises(NotDelivered, match=r"not taken within 0\.1 s"):
+        topic.close()
