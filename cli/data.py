@@ -89,7 +89,8 @@ def produce(
 
 
 def evaluate(
-    labels: Annotated[Path, typer.Option(help="A labels file of `conclave simulate`.")] = BUNDLED / "labels.json",
+    labels: Annotated[Path, typer.Option(help="A labels file of `conclave simulate`.", show_default="the bundled one")] = BUNDLED
+    / "labels.json",
     shift_s: Annotated[float, typer.Option(help="Seconds that produce added to the times (it prints them).")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:

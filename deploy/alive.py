@@ -1,7 +1,7 @@
-"""A container's health: has this job given a sign of life from this host lately? `python deploy/alive.py JOB`.
+"""A container's health: has this job given a sign of life from this host lately? `python deploy/alive.py JOB [SECONDS]`.
 
-A job beats into the table `workers` while it runs, in the middle of a long batch too. Exit code 1 when it is silent or the
-database does not answer.
+The streaming jobs beat into the table `workers` in the middle of a long batch too; the council between hearings, which may
+take as long as its model's timeouts. Exit code 1 after so many silent seconds, or when the database does not answer.
 """
 
 import socket
@@ -18,7 +18,7 @@ def alive(workers: Iterable[Mapping[str, Any]], job: str, host: str, silent_s: f
     return any(worker["worker_id"].startswith(own) and worker["silent_s"] <= silent_s for worker in workers)
 
 
-def main(job: str) -> int:
+def main(job: str, silent_s: float = SILENT_S) -> int:
     from store.database import connect, fetch, url
     from store.errors import ConclaveError
     from store.settings import settings
@@ -29,8 +29,8 @@ def main(job: str) -> int:
     except ConclaveError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0 if alive(workers, job, socket.gethostname()) else 1
+    return 0 if alive(workers, job, socket.gethostname(), silent_s) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], *map(float, sys.argv[2:3])))

@@ -67,9 +67,9 @@ def test_nobody_at_all_is_not_alive(alive: Callable[..., bool]) -> None:
     assert not alive([], "detect", "here")
 
 
-def check(url: str, job: str) -> subprocess.CompletedProcess[str]:
+def check(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "deploy" / "alive.py"), job], capture_output=True, text=True, timeout=60,
+        [sys.executable, str(ROOT / "deploy" / "alive.py"), *arguments], capture_output=True, text=True, timeout=60,
         env={"CONCLAVE_DATABASE_URL": url, "PATH": ""}, cwd="/",
     )  # fmt: skip
 
@@ -80,6 +80,10 @@ def test_the_program_asks_the_database(database: Database, database_url: str) ->
         connection.execute("insert into workers (worker_id, job) values (%s, 'council')", [f"council@{socket.gethostname()}/1"])
     assert check(database_url, "council").returncode == 0
     assert check(database_url, "detect").returncode == 1
+    with database.connection() as connection:
+        connection.execute("update workers set seen_at = seen_at - interval '5 minutes'")
+    assert check(database_url, "council").returncode == 1
+    assert check(database_url, "council", "600").returncode == 0
 
 
 def test_no_database_is_not_well_and_says_so() -> None:
