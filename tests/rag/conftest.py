@@ -55,12 +55,13 @@ def case(name: str = "1", hits: Iterable[Row] = (), **given: Any) -> Row:
 
 
 def store_case(connection: Connection, row: Row) -> None:
-    """Write a case, its episode and its hits, and put it on the docket."""
+    """Write a case, its episode and its hits, and put it on the docket; it arrives now, or retention would remove it."""
+    now = datetime.now(UTC)
     hits, whole = (
         row["hits"],
         {"tenant": row["tenant"], "entity": row["entity"], "entity_hash": hashed(row["tenant"] + row["entity"])},
     )
-    whole |= {"episode_id": row["episode_id"], "arrived_at": START, "detected_at": START, "query_id": "q", "batch_id": 0}
+    whole |= {"episode_id": row["episode_id"], "arrived_at": now, "detected_at": now, "query_id": "q", "batch_id": 0}
     worst = max(hits, key=lambda one: (one["severity"], -one["ordinal"]))
     first, last = hits[0]["event_id"], hits[-1]["event_id"]
     episode = {**row, **whole, "first_event_id": first, "last_event_id": last, "worst": {**worst, **whole}, "settings_hash": "s"}
