@@ -1,6 +1,7 @@
 """The canonical event: its schema, its validation, and in plain words why a record is refused."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -75,6 +76,7 @@ class Rules:
 STRICT = msgspec.json.Decoder(Event)
 LOOSE = msgspec.json.Decoder(LooseEvent)
 ANYTHING = msgspec.json.Decoder()
+NOT_NUMBERS = re.compile(rb"[:\[,]\s*-?(NaN|Infinity)\b")
 TYPE_WORDS = {
     "event_time": "a time with a zone, such as 2026-05-01T12:00:00Z",
     "amount": "a number",
@@ -91,7 +93,7 @@ def validate(raw: bytes, rules: Rules) -> Accepted | Refused:
         return Refused(f"the record has {len(raw):,} bytes; at most {rules.max_record_bytes:,} are taken")
     try:
         event, kept = STRICT.decode(raw), None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         loose = _second_look(raw)
         if isinstance(loose, Refused):
             return loose
@@ -128,6 +130,8 @@ def _second_look(raw: bytes) -> LooseEvent | Refused:
         record = ANYTHING.decode(raw)
     except msgspec.DecodeError as error:
         return Refused(_not_json(raw, str(error)))
+    except RecursionError:
+        return Refused("the record is nested too deeply")
     if not isinstance(record, dict):
         return Refused("the record is not a JSON object")
     try:
@@ -137,7 +141,7 @@ def _second_look(raw: bytes) -> LooseEvent | Refused:
 
 
 def _not_json(raw: bytes, said: str) -> str:
-    if any(word in raw for word in (b"NaN", b"Infinity")):
+    if NOT_NUMBERS.search(raw):
         return "NaN and Infinity are not numbers in JSON"
     if "surrogate" in said or "escape" in said:
         return "a text holds half of a surrogate pair or a broken escape"

@@ -8,7 +8,7 @@ import numpy as np
 from jobs.anomaly import Judged
 from jobs.detectors.amount_robust_z import SD_PER_MAD, median_and_mad
 from jobs.detectors.value_z import FLOOR_SHARE
-from jobs.detectors.velocity import BURST
+from jobs.detectors.velocity import BURST, limit
 from jobs.policy import Policy
 from jobs.series_windows import SeriesPast
 from jobs.service_windows import ServicePast, upper_ms
@@ -27,17 +27,19 @@ def of_amount(past: Past, judged: Judged, point: int, leading: str, value: float
     median, mad = (float(x[0]) / NATS for x in median_and_mad(past, which)) if n else (mean, 0.0)
     window = slice(int(past.low[point]), int(past.flat.at[point]))
     gaps_s = past.gaps[window.start + 1 : window.stop] / 16
+    usual_s = past.gaps[window.start + 1 : max(window.stop + 1 - BURST, window.start + 1)] / 16  # the detector's own baseline
     burst_s = float(past.gaps[max(window.stop + 1 - BURST, window.start + 1) : window.stop + 1].sum() / 16)
     context = {
         "n": n, "log_mean": mean, "log_std": spread, "mean": math.exp(mean), "median": math.exp(median),
         "mad": math.exp(median) * SD_PER_MAD * mad, "log_mad": mad,
         "recent": decode_amounts(past.amounts[window][-RECENT:]).tolist(),
-        "burst": BURST, "span_s": burst_s, "usual_span_s": float(gaps_s.mean() * BURST) if len(gaps_s) else 0.0,
+        "burst": BURST, "span_s": burst_s, "usual_span_s": float(usual_s.mean() * BURST) if len(usual_s) else 0.0,
         "rate_per_h": float(3600 / gaps_s.mean()) if len(gaps_s) and gaps_s.mean() > 0 else 0.0,
     }  # fmt: skip
     if leading == "velocity":
         expected = round(BURST * burst_s / context["usual_span_s"], 3) if context["usual_span_s"] else 0.0
-        return _evidence("events", float(BURST), expected, 0.0, max(2 * expected, 1.0), n, context)
+        share = limit(usual_s, _threshold(judged, leading, policy))
+        return _evidence("events", float(BURST), expected, 0.0, max(expected / share, 1.0) if share else 1.0, n, context)
     centre, sd = (median, max(SD_PER_MAD * mad, 0.1)) if leading == "amount_robust_z" else (mean, math.hypot(spread, 0.05))
     reach = _threshold(judged, leading, policy) * sd
     return _evidence("amount", value, math.exp(centre), math.exp(centre - reach), math.exp(centre + reach), n, context)

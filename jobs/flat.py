@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jobs.columns import Longs, Values
+from jobs.columns import Bits, Longs, Values
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,18 @@ class Flat:
         flat[self.at] = values
         return flat
 
-    def newest(self, flat: Values) -> Values:
-        """The last `width` places (T, width) of each segment: the rows after the new values came."""
-        rows: Values = flat[self.ends[:, None] + np.arange(-self.width, 0)]
-        return rows
+    def newest(self, flat: Values, since: Longs | None = None) -> Values:
+        """The last `width` places (T, width) of each segment: the rows after the new values came.
+
+        With `since` (T,) the places before it are zeroed: what was forgotten leaves no trace in the state.
+        """
+        places = self.ends[:, None] + np.arange(-self.width, 0)
+        return flat[places] if since is None else np.where(places >= since[:, None], flat[places], 0).astype(flat.dtype)
+
+    def since(self, restart: Bits, group: Longs) -> Longs | None:
+        """(T,) where each segment's newest restart lies; None when nothing restarts."""
+        if not restart.any():
+            return None
+        since = np.zeros(len(self.ends), np.int64)
+        since[group[restart]] = self.at[restart]  # ascending, so the newest stays
+        return since

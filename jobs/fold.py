@@ -84,7 +84,7 @@ def score_family(table: Columns, family: Family, points: Points, detectors: list
     watching = [detector for detector in detectors if set(detector.watches) & set(family.kinds)]
     judged = judge(past, fresh, watching, policy)
     if family.learn is not None:
-        family.learn(table, received, fresh, group, past)
+        family.learn(table, received, fresh, group, past, policy)
     return Scored(family, received, fresh, past, judged, hits_among(fresh, judged, detectors))
 
 

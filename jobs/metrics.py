@@ -24,30 +24,25 @@ def aggregate(received: Received, hit: Bits, width_us: int) -> Aggregated:
     """
     points, fresh = received.points, received.fresh
     bucket = points.time // width_us
-    order = np.arange(len(points))
-    if not (np.diff(points.time) >= 0).all():
-        order = np.lexsort((bucket, points.entity))
-    entity, bucket = points.entity[order], bucket[order]
-    starts = np.union1d(group_starts(entity), group_starts(bucket))
-    value = points.value[order]
-    summed = fresh[order] & ~np.isnan(value)
-    zeroed = np.where(summed, value, 0.0)
+    starts = np.union1d(group_starts(points.entity), group_starts(bucket))
+    summed = fresh & ~np.isnan(points.value)
+    zeroed = np.where(summed, points.value, 0.0)
 
     def total(of: Values) -> Values:
         return np.add.reduceat(of, starts) if len(starts) else of[:0]
 
     return {
-        "entity_hash": entity[starts],
+        "entity_hash": points.entity[starts],
         "bucket": bucket[starts] * width_us,
-        "count": total(fresh[order].astype(np.int64)),
-        "errors": total((fresh & points.error)[order].astype(np.int64)),
+        "count": total(fresh.astype(np.int64)),
+        "errors": total((fresh & points.error).astype(np.int64)),
         "sum": total(zeroed),
         "sum_squares": total(zeroed * zeroed),
-        "min": np.minimum.reduceat(np.where(summed, value, np.inf), starts) if len(starts) else zeroed[:0],
-        "max": np.maximum.reduceat(np.where(summed, value, -np.inf), starts) if len(starts) else zeroed[:0],
-        "anomalies": total(hit[order].astype(np.int64)),
-        "late": total(received.late[order].astype(np.int64)),
-        "duplicates": total(received.duplicate[order].astype(np.int64)),
+        "min": np.minimum.reduceat(np.where(summed, points.value, np.inf), starts) if len(starts) else zeroed[:0],
+        "max": np.maximum.reduceat(np.where(summed, points.value, -np.inf), starts) if len(starts) else zeroed[:0],
+        "anomalies": total(hit.astype(np.int64)),
+        "late": total(received.late.astype(np.int64)),
+        "duplicates": total(received.duplicate.astype(np.int64)),
     }
 
 
@@ -60,7 +55,7 @@ def histograms(received: Received, width_us: int, rows: Aggregated) -> Longs:
     bucket = points.time // width_us * width_us
     starts = np.union1d(group_starts(points.entity), group_starts(bucket))
     out = np.zeros((len(rows["count"]), LEVELS), np.int64)
-    for start, end in zip(starts, np.append(starts[1:], len(points)), strict=True):
+    for start, end in zip(starts, np.append(starts, len(points))[1:], strict=True):
         row = index[(int(points.entity[start]), int(bucket[start]))]
         out[row] += np.bincount(level[start:end][timed[start:end]], minlength=LEVELS)
     return out

@@ -36,8 +36,8 @@ class Points:
         return Points(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
     def sorted(self) -> "Points":
-        """By entity, event time, id and content: the order of the fold, whatever order they arrived in."""
-        return self.take(np.lexsort((self.content, self.id, self.time, self.entity)))
+        """By entity, event time, id, content and bronze row: the order of the fold, whatever order they arrived in."""
+        return self.take(np.lexsort((self.row, self.content, self.id, self.time, self.entity)))
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,8 @@ def receive(points: Points, table: Columns, policy: Policy) -> Received:
     starts = group_starts(points.entity)
     rows, new = table.admit(points.entity[starts])
     group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(points)))
-    repeated, other = _seen_in_batch(points)
-    known, changed = _seen_before(points, table, rows[group])
-    late = points.time < table["last"][rows][group] - policy.lateness_us
-    late &= ~new[group]
-    conflict = other | changed
-    duplicate = (repeated | known) & ~conflict
+    late = (points.time < table["last"][rows][group] - policy.lateness_us) & ~new[group]
+    duplicate, conflict = _recognise(points, group, starts, late, table, rows)
     return Received(points, duplicate, conflict, late & ~duplicate & ~conflict, rows, new, starts)
 
 
@@ -97,30 +93,49 @@ def group_starts(keys: Longs) -> Longs:
     return np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
 
 
-def _seen_in_batch(points: Points) -> tuple[Bits, Bits]:
-    """Points whose id came earlier in the order for the same entity: with the same content, with another."""
-    repeated, other = np.zeros(len(points), bool), np.zeros(len(points), bool)
+def _recognise(points: Points, group: Longs, starts: Longs, late: Bits, table: Columns, rows: Longs) -> tuple[Bits, Bits]:
+    """Points whose id is among the entity's last remembered ones: with the same content, with another.
+
+    Only the few suspects are followed one by one. What is remembered at a point depends on the fresh points before it,
+    whatever batch they came in: cutting the stream elsewhere recognises the same ones.
+    """
+    duplicate, conflict = np.zeros(len(points), bool), np.zeros(len(points), bool)
+    suspects = np.flatnonzero(_repeated(points) | _remembered(points, table, rows[group]))
+    width, short = table["ids"].shape[1], short_ids(points.id)
+    lates: Longs = np.cumsum(late) - late
+    entity, memory, gone = -1, dict[int, tuple[int, int]](), 0
+    for at in suspects.tolist():
+        if group[at] != entity:
+            entity, gone = int(group[at]), 0
+            start, memory = int(starts[entity]), _memory(table, int(rows[entity]))
+        ordinal = at - start - int(lates[at] - lates[start]) - gone
+        known, content = memory.get(int(short[at])), int(points.content[at])
+        if known is not None and ordinal - known[0] <= width:
+            (duplicate if known[1] == content else conflict)[at] = True
+            gone += not late[at]
+        elif not late[at]:
+            memory[int(short[at])] = ordinal, content
+    return duplicate, conflict
+
+
+def _repeated(points: Points) -> Bits:
+    """Points whose entity has several of this id in the batch."""
     mixed = points.id ^ (points.entity * np.int64(-7046029254386353131))
     ordered = np.argsort(mixed, kind="stable")
-    again = mixed[ordered][1:] == mixed[ordered][:-1]
-    if again.any():
-        heads = group_starts(mixed[ordered])
-        first = ordered[np.repeat(heads, np.diff(heads, append=len(points)))]
-        later = ordered != first
-        same = points.content[ordered] == points.content[first]
-        repeated[ordered[later & same]] = True
-        other[ordered[later & ~same]] = True
-    return repeated, other
+    same = mixed[ordered][1:] == mixed[ordered][:-1]
+    repeated = np.zeros(len(points), bool)
+    repeated[ordered[1:][same]] = True
+    repeated[ordered[:-1][same]] = True
+    return repeated
 
 
-def _seen_before(points: Points, table: Columns, rows: Longs) -> tuple[Bits, Bits]:
-    """Points whose id the entity remembers from earlier batches: with the same content, with another."""
-    if table["ids"].shape[1] == 0:
-        return np.zeros(len(points), bool), np.zeros(len(points), bool)
+def _remembered(points: Points, table: Columns, rows: Longs) -> Bits:
+    """Points whose id the entity remembers from earlier batches."""
     match = table["ids"][rows] == short_ids(points.id)[:, None]
-    hit = np.flatnonzero(match.any(axis=1))
-    known, changed = np.zeros(len(points), bool), np.zeros(len(points), bool)
-    content = table["contents"][rows[hit], match[hit].argmax(axis=1)]
-    same = content == points.content[hit]
-    known[hit[same]], changed[hit[~same]] = True, True
-    return known, changed
+    return np.asarray(match.any(axis=1))
+
+
+def _memory(table: Columns, row: int) -> dict[int, tuple[int, int]]:
+    """Remembered ids: (place among the entity's fresh points, the newest before this batch being -1; content)."""
+    ids, contents = table["ids"][row].tolist(), table["contents"][row].tolist()
+    return {one: (i - len(ids), content) for i, (one, content) in enumerate(zip(ids, contents, strict=True)) if one}

@@ -31,6 +31,7 @@ class SeriesPast:
     flat: Flat
     values: Floats
     low: Longs
+    restart: Bits
 
     @property
     def n(self) -> Longs:
@@ -73,13 +74,13 @@ def open_windows(table: Columns, received: Received, points: Points, group: Long
     if len(run):
         run = np.maximum.accumulate(run)
     values = flat.lay(table["values"][received.rows], points.value)
-    return SeriesPast(flat, values, np.maximum(run, flat.at - policy.window))
+    return SeriesPast(flat, values, np.maximum(run, flat.at - policy.window), restart)
 
 
-def learn(table: Columns, received: Received, points: Points, group: Longs, past: SeriesPast) -> None:
+def learn(table: Columns, received: Received, points: Points, group: Longs, past: SeriesPast, policy: Policy) -> None:
     """Write the windows as they are after the batch."""
-    table["values"][received.rows] = past.flat.newest(past.values)
+    table["values"][received.rows] = past.flat.newest(past.values, past.flat.since(past.restart, group))
     touched = np.flatnonzero(past.flat.arriving)
     final = np.cumsum(past.flat.arriving)[touched] - 1
     table["count"][received.rows[touched]] = np.minimum(past.n[final] + 1, past.flat.width)
-    remember(table, received, points, group)
+    remember(table, received, points, group, policy)

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.columns import Columns, Floats, Longs, Shape, Values
+from jobs.columns import Bits, Columns, Floats, Longs, Shape, Values
 from jobs.flat import Flat
 from jobs.points import Points, Received, short_ids
 from jobs.policy import Policy
@@ -64,6 +64,7 @@ class Past:
     amounts: NDArray[np.int64]  # flat codes
     gap_codes: NDArray[np.uint8]
     low: Longs
+    restart: Bits  # points that start a fresh window
 
     @property
     def n(self) -> Longs:
@@ -116,7 +117,7 @@ def open_windows(table: Columns, received: Received, points: Points, group: Long
         run = np.maximum.accumulate(run)
     amounts = flat.lay(table["amounts"][received.rows], encode_amounts(points.value)).astype(np.int64)
     gaps = flat.lay(table["gaps"][received.rows], gap_codes.astype(np.uint8))
-    return Past(flat, amounts, gaps, np.maximum(run, flat.at - policy.window))
+    return Past(flat, amounts, gaps, np.maximum(run, flat.at - policy.window), restart)
 
 
 def since_newest(table: Columns, received: Received, time: Longs, group: Longs) -> Longs:
@@ -127,23 +128,29 @@ def since_newest(table: Columns, received: Received, time: Longs, group: Longs) 
     return time - np.maximum(newest, np.where(first, NEVER, previous))
 
 
-def learn(table: Columns, received: Received, points: Points, group: Longs, past: Past) -> None:
+def learn(table: Columns, received: Received, points: Points, group: Longs, past: Past, policy: Policy) -> None:
     """Write the windows as they are after the batch."""
-    table["amounts"][received.rows] = past.flat.newest(past.amounts)
-    table["gaps"][received.rows] = past.flat.newest(past.gap_codes)
+    since = past.flat.since(past.restart, group)
+    table["amounts"][received.rows] = past.flat.newest(past.amounts, since)
+    table["gaps"][received.rows] = past.flat.newest(past.gap_codes, since)
     touched = np.flatnonzero(past.flat.arriving)
     final = np.cumsum(past.flat.arriving)[touched] - 1
     rows = received.rows[touched]
     table["count"][rows] = np.minimum(past.n[final] + 1, past.flat.width)
-    remember(table, received, points, group)
+    remember(table, received, points, group, policy)
 
 
-def remember(table: Columns, received: Received, points: Points, group: Longs) -> None:
-    """Move each entity's newest event time on, and add the ids to those it knows."""
+def remember(table: Columns, received: Received, points: Points, group: Longs, policy: Policy) -> None:
+    """Move each entity's newest event time on, and add the ids to those it knows.
+
+    After a gap over idle time and lateness the older ids are dropped, since the entity may have been evicted in between.
+    """
+    forgotten = since_newest(table, received, points.time, group) > policy.idle_us + policy.lateness_us
     table["last"][received.rows[received.new]] = NEVER
     np.maximum.at(table["last"], received.rows[group], points.time)
     width = table["ids"].shape[1]
     if width:
         flat = Flat.of(group, len(received.rows), width)
-        table["ids"][received.rows] = flat.newest(flat.lay(table["ids"][received.rows], short_ids(points.id)))
-        table["contents"][received.rows] = flat.newest(flat.lay(table["contents"][received.rows], points.content))
+        since = flat.since(forgotten, group)
+        table["ids"][received.rows] = flat.newest(flat.lay(table["ids"][received.rows], short_ids(points.id)), since)
+        table["contents"][received.rows] = flat.newest(flat.lay(table["contents"][received.rows], points.content), since)

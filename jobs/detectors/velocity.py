@@ -5,8 +5,11 @@ by the window's own burstiness (squared coefficient of variation), so that a dai
 Wilson and Hilferty (1931), The distribution of chi-square, turns it into a normal deviate.
 """
 
+import math
+
 import numpy as np
 
+from jobs.columns import Values
 from jobs.detectors.detector import Detector, Scores
 from jobs.points import ACCOUNT, COUNTERPARTY
 from jobs.policy import Policy
@@ -33,6 +36,13 @@ def score(past: Past, policy: Policy) -> Scores:
     ratio = burst / (BURST * mean)
     deviate = 3 * np.sqrt(shape) * (1 - 1 / (9 * shape) - np.cbrt(ratio))
     return np.where(judged, np.where(total > 0, deviate, 0.0), np.nan)
+
+
+def limit(gaps: Values, threshold: float) -> float:
+    """The share of its usual time (0..1) below which a burst is flagged after these gaps; 0 when none can be."""
+    mean = max(float(gaps.mean()), 1e-9)
+    shape = BURST / max(float((gaps**2).mean()) / mean**2 - 1, 1.0)
+    return max(1 - 1 / (9 * shape) - threshold / (3 * math.sqrt(shape)), 0.0) ** 3
 
 
 DETECTOR = Detector("velocity", (ACCOUNT, COUNTERPARTY), 4.5, "events", score)
