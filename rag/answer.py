@@ -157,7 +157,7 @@ def held(draft: Draft, sources: Sequence[Source], question: str) -> tuple[Answer
 
 
 def _fault(sentence: Sentence, offered: dict[str, Source], question: str) -> str | None:
-    """Why a sentence does not hold: a citation not offered, a number not in its sources, too few of its words."""
+    """Why a sentence does not hold: a citation not offered, a number not in its sources, too few of its words, an echo."""
     unknown = [mark for mark in sentence.cites if mark not in offered]
     if unknown:
         return f"it cites {unknown[0]!r}, which was not offered"
@@ -167,7 +167,9 @@ def _fault(sentence: Sentence, offered: dict[str, Source], question: str) -> str
     if invented:
         return f"its sources do not contain {min(invented)}"
     said = set(words(bare))
-    if not said or len(said & set(words(text))) / len(said) < LEAST_OVERLAP:
+    if said <= set(words(question)):
+        return "it only repeats the question"
+    if len(said & set(words(text))) / len(said) < LEAST_OVERLAP:
         return "its sources do not say that"
     return None
 

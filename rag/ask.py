@@ -48,9 +48,9 @@ def ask(database: Database, question: str, model: Speaker | None = None, *, why:
         return _nothing(hits)
     weight = runbook_index(database, tenant).words.weight
     if model is None:
-        return _unspoken(extract(question, sources, weight), why or "none was asked")
+        return _unspoken(extract(question, sources, weight), f"No model spoke ({why or 'none was asked'})")
     answer, why = _spoken(database, question, sources, model, tenant)
-    return answer or _unspoken(extract(question, sources, weight), why)
+    return answer or _unspoken(extract(question, sources, weight), f"The model's answer was not used ({why})")
 
 
 def prompt(question: str, sources: Sequence[Source]) -> list[dict[str, str]]:
@@ -93,7 +93,7 @@ def _nothing(hits: Sequence[Hit]) -> Answer:
 
 
 def _unspoken(answer: Answer, why: str) -> Answer:
-    return Answer(answer.text, answer.citations, "extractive", f"No model spoke ({why}); these are the sources' own sentences.")
+    return Answer(answer.text, answer.citations, "extractive", f"{why}; these are the sources' own sentences.")
 
 
 def _spoken(

@@ -168,6 +168,7 @@ def test_a_model_that_fails_is_replaced_by_the_sources(runbook: Database, reply:
     answer = ask(runbook, "memory leak, OOMKilled", Script(reply))
     assert answer.spoken_by == "extractive"
     assert answer.found
+    assert answer.why.startswith("The model's answer was not used (")
     assert why in answer.why
     assert audit(runbook)[-1]["outcome"] == outcome
 
@@ -251,6 +252,11 @@ def test_citations_are_numbered_by_first_use_and_repeated_marks_are_removed() ->
     assert answer is not None
     assert answer.text == "Look for large files. [1] Memory grows by 5 percent. [2][1]"
     assert [citation.source_id for citation in answer.citations] == ["doc#disk", "doc#leak"]
+
+
+def test_an_echo_of_the_question_is_no_answer() -> None:
+    assert held(draft(("Memory grows?", ["s1"])), [LEAK], "why does the memory grow") == (None, ["it only repeats the question"])
+    assert held(draft(("!", ["s1"])), [LEAK], "leak") == (None, ["it only repeats the question"])
 
 
 def test_a_number_may_come_from_the_question_but_not_from_another_source() -> None:
