@@ -4,6 +4,7 @@ A text's vector is the mean of its tokens' vectors, scaled to length 1; so the d
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -51,6 +52,7 @@ def _valid(text: str) -> str:
 
 @cache
 def _model() -> Any:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one text a batch; threads would only make later forks complain
     with _quiet_root_logger():
         import wordllama
         from wordllama import WordLlama

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answer import Draft, Sentence, Source, coverage, extract, held, near_enough, parts_asked
@@ -267,6 +267,7 @@ def test_a_number_may_come_from_the_question_but_not_from_another_source() -> No
     )
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.text(min_size=1, max_size=40), st.lists(st.sampled_from(["s1", "s2", "s3", "x"]), min_size=1, max_size=3))

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.sections import cautions, sections_of, slug_of, steps, title_of
@@ -119,6 +119,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_s
 LINE = st.sampled_from(MARKS) | WORDS.filter(lambda line: bool(line.strip("=- \t")))
 
 
+@settings(deadline=None)
 @given(st.lists(LINE, max_size=25))
 def test_nothing_but_headings_and_tags_is_left_out(lines: list[str]) -> None:
     sections = sections_of("\n".join(lines), "doc")

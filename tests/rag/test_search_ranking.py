@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.ranking import K1, B, WordIndex, best, fused, scaled, words
@@ -52,6 +52,7 @@ def test_a_rare_word_weighs_more_and_an_unknown_one_most() -> None:
     assert index.weight("disk") < index.weight("full") < index.weight("gnu")
 
 
+@settings(deadline=None)
 @given(LISTS)
 def test_scaled_keeps_order_and_lies_between_0_and_1(scores: np.ndarray) -> None:
     done = scaled(scores)
@@ -61,6 +62,7 @@ def test_scaled_keeps_order_and_lies_between_0_and_1(scores: np.ndarray) -> None
     assert np.all(np.diff(done[order]) >= 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(-1, 1)), min_size=1, max_size=12))
 def test_the_best_in_both_is_the_best_fused(pairs: list[tuple[float, float]]) -> None:
     bm25, cosine = np.array([a for a, _ in pairs] + [51.0]), np.array([c for _, c in pairs] + [1.0])
@@ -84,6 +86,7 @@ def test_only_the_hundred_best_share_the_scale() -> None:
     assert scaled(scores)[-1] == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0]), max_size=8), st.integers(-1, 10))
 def test_equal_scores_are_ordered_by_name(scores: list[float], k: int) -> None:
     names = [f"n{(i * 7) % 8}" for i in range(len(scores))]
