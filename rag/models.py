@@ -84,23 +84,22 @@ class OllamaModel:
 
         Raises NoAnswer: ModelAway, ModelSlow, ModelBusy (status 429 or 503) or Truncated (any end but `stop`).
         """
+        chat = self._chat(schema)  # before the clock starts: the first import takes a second or two
         started = time.monotonic()
         try:
-            whole = self._collected(messages, schema, started + self.settings.timeout_s)
+            whole = self._collected(chat, messages, started + self.settings.timeout_s)
             return self._reply(whole, _ms_since(started))
         except NoAnswer as error:
             error.latency_ms = _ms_since(started)
             raise
 
-    def _collected(
-        self, messages: Sequence[Message], schema: Mapping[str, Any] | None, deadline: float
-    ) -> "AIMessageChunk | None":
+    def _collected(self, chat: "ChatOllama", messages: Sequence[Message], deadline: float) -> "AIMessageChunk | None":
         """The whole answer, the driver's errors in our words."""
         import httpx
         from ollama import ResponseError
 
         try:
-            return self._collect(messages, schema, deadline)
+            return self._collect(chat, messages, deadline)
         except httpx.TimeoutException as error:
             raise ModelSlow(f"({type(error).__name__})") from error
         except (httpx.HTTPError, ConnectionError) as error:
@@ -111,9 +110,9 @@ class OllamaModel:
         except (ValueError, AttributeError) as error:
             raise NoAnswer(f"(not the protocol: {str(error)[:200]})") from error
 
-    def _collect(self, messages: Sequence[Message], schema: Mapping[str, Any] | None, deadline: float) -> "AIMessageChunk | None":
+    def _collect(self, chat: "ChatOllama", messages: Sequence[Message], deadline: float) -> "AIMessageChunk | None":
         whole: Any = None
-        for chunk in self._chat(schema).stream([(m["role"], m["content"]) for m in messages]):
+        for chunk in chat.stream([(m["role"], m["content"]) for m in messages]):
             whole = chunk if whole is None else whole + chunk
             if time.monotonic() > deadline:
                 raise ModelSlow()
