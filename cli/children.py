@@ -110,7 +110,7 @@ def _stop(pid: int, process: subprocess.Popen[bytes] | None) -> None:
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + POLITE_S
     while list(_session(pid)) and time.monotonic() < deadline:
-        if process is not None and process.poll() is not None:
+        if _gone(pid, process):
             deadline = min(deadline, time.monotonic() + 2)  # the leader is gone: what is left has no one to tell it
         time.sleep(0.05)
     for left in list(_session(pid)):
@@ -118,6 +118,10 @@ def _stop(pid: int, process: subprocess.Popen[bytes] | None) -> None:
             left.kill()
     if process is not None:
         process.wait()
+
+
+def _gone(pid: int, process: subprocess.Popen[bytes] | None) -> bool:
+    return process.poll() is not None if process is not None else _born(pid) is None
 
 
 def _born(pid: int) -> float | None:

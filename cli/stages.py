@@ -47,7 +47,8 @@ class Stages:
 
 def stages(row: dict[str, Any], total: int) -> list[tuple[int, int | None, str]]:
     """Of each stage: done, out of how many (None: not known yet), and the words."""
-    taken, cases, heard = row["bronze"] + row["quarantined"], row["cases"], row["cases"] - row["open"]
+    taken = max(row["bronze"] + row["quarantined"], row["scored"])  # a batch's ledger comes after its events
+    cases, heard = row["cases"], row["cases"] - row["open"]
     return [
         (taken, total, f"{taken:,} of {total:,} events taken in, {row['quarantined']:,} refused"),
         (row["scored"], total - row["quarantined"], f"{row['scored']:,} scored, {row['anomalies']:,} anomalies"),

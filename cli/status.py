@@ -1,6 +1,7 @@
 """`conclave status`: what is happening, read from the database."""
 
 import json
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from store.database import Database
 
 COUNTS = ("job", "batches", "events", "quarantined", "late", "duplicates", "anomalies")
+BEHIND = {"numFilesOutstanding": "files", "numBytesOutstanding": "bytes", "maxOffsetsBehindLatest": "offsets"}
 ALIVE_S = 60.0  # a worker silent for longer is shown as gone
 NOTHING = """Nothing has come in yet. Either run `conclave demo`, or start `conclave ingest`, `conclave detect` and
 `conclave council` in three terminals and feed them: put files into {landing}, or run `conclave produce`."""
@@ -69,7 +71,7 @@ def show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=160)  # a file or a pipe has no edge to wrap at
     console.print(
         f"Postgres {escape(found['server']['version'])} · {found['entities']:,} entities · {found['sections']:,} runbook sections"
     )
@@ -131,12 +133,13 @@ def rate(progress: dict[str, Any] | None) -> str:
 
 
 def lag(progress: dict[str, Any] | None) -> str:
-    """What a job is behind by, in its source's own words (offsets, files, bytes)."""
-    return (
-        ""
-        if progress is None
-        else ", ".join(f"{value:,} {name}" for name, value in progress["lag"].items() if isinstance(value, int))
-    )
+    """How far a job is behind, as its source counts it (offsets, files, bytes).
+
+    >>> lag({"lag": {"DeltaSource[…]": {"numFilesOutstanding": "3", "numBytesOutstanding": "7000"}}})
+    '3 files, 7000 bytes'
+    """
+    behind = {} if progress is None else {name: value for source in progress["lag"].values() for name, value in source.items()}
+    return ", ".join(f"{behind[name]} {words}" for name, words in BEHIND.items() if name in behind)
 
 
 def age(seconds: float) -> str:
