@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 POLITE_S = 15.0
+KILLED_S = 10.0
 
 
 @dataclass
@@ -113,11 +114,19 @@ def _stop(pid: int, process: subprocess.Popen[bytes] | None) -> None:
         if _gone(pid, process):
             deadline = min(deadline, time.monotonic() + 2)  # the leader is gone: what is left has no one to tell it
         time.sleep(0.05)
-    for left in list(_session(pid)):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            left.kill()
+    _kill(pid)
     if process is not None:
         process.wait()
+
+
+def _kill(pid: int) -> None:
+    """SIGKILL to what is left of a session, until it is really gone; it may start more while it is killed."""
+    deadline = time.monotonic() + KILLED_S
+    while (left := list(_session(pid))) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(0.02)
 
 
 def _gone(pid: int, process: subprocess.Popen[bytes] | None) -> bool:
