@@ -102,7 +102,7 @@ def decide(brief: Brief, spoken: Sequence[Spoken], carrying: Sequence[Spoken], c
 
 
 def majority(spoken: Iterable[Spoken]) -> Outcome | None:
-    votes = [one.opinion.vote for one in spoken]
+    votes: list[str] = [one.opinion.vote for one in spoken]
     return next((outcome for vote, outcome in BY_VOTE.items() if votes.count(vote) >= 2), None)
 
 

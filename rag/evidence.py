@@ -10,7 +10,7 @@ from rag.facts import Facts, Row
 from rag.items import Fields, Item, Value
 
 
-def item(kind: str, title: str, text: str = "", **fields: Any) -> Item:
+def item(kind: str, title: str, text: str = "", /, **fields: Any) -> Item:
     """An item without a number yet; unknown values (None, NaN, infinities) are left out, never guessed."""
     return Item("", kind, title, {name: value for name, given in fields.items() if (value := clean(given)) is not None}, text)
 

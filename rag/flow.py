@@ -42,7 +42,7 @@ def opened(briefs: Sequence[Brief], model: str) -> Session:
     return Session(briefs=list(briefs), model=model, testimonies=[], failure=None, rulings=[])
 
 
-def _member(role: Role, speak: Speak) -> Callable[[Session], dict[str, Any]]:
+def _member(role: Role, speak: Speak) -> Any:
     def node(session: Session) -> dict[str, Any]:
         try:
             return {"testimonies": [*session["testimonies"], speak(role, session["briefs"])]}
@@ -56,8 +56,8 @@ def _onward(after: str) -> Callable[[Session], str]:
     return lambda session: END if session["failure"] is not None else after
 
 
-def _ruling(session: Session) -> dict[str, Any]:
-    return {"rulings": [rule(_hearing(brief, session)) for brief in session["briefs"]]}
+def _ruling(state: Session) -> dict[str, Any]:
+    return {"rulings": [rule(_hearing(brief, state)) for brief in state["briefs"]]}
 
 
 def _hearing(brief: Brief, session: Session) -> Hearing:

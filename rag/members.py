@@ -37,12 +37,15 @@ def testify(model: Asks, role: Role, briefs: Sequence[Brief], may_repair: Callab
     when the model did not answer at all.
     """
     calls: list[Call] = []
-    first = [{"role": "system", "content": prompting.system(role)}, {"role": "user", "content": prompting.cases(role, briefs)}]
+    first: list[Message] = [
+        {"role": "system", "content": prompting.system(role)},
+        {"role": "user", "content": prompting.cases(role, briefs)},
+    ]
     answers = _heard(model, role, briefs, first, calls)
     wrong = {**answers.faults, **_unfounded(role, briefs, answers.opinions)}
     again = [brief for brief in briefs if brief.case_id in wrong]
     if again and may_repair():
-        second = [first[0], {"role": "user", "content": prompting.repair(role, again, wrong)}]
+        second: list[Message] = [first[0], {"role": "user", "content": prompting.repair(role, again, wrong)}]
         mended = _heard(model, role, again, second, calls)
         opinions = {**answers.opinions, **mended.opinions}
         answers = Answers(opinions, {case_id: why for case_id, why in mended.faults.items() if case_id not in opinions})

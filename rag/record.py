@@ -13,6 +13,7 @@ from rag.council import Ruling
 from rag.docket import Taken
 from rag.hearing import Heard, Hearings
 from rag.items import Brief, from_json
+from rag.triage import Lane
 from store import database as store
 from store.database import Connection, Database
 
@@ -37,7 +38,7 @@ def write(
     return [one.ruling for one in heard]
 
 
-def _closed(one: Heard, lanes: dict[str, docket.Lane], now: datetime) -> docket.Closed:
+def _closed(one: Heard, lanes: dict[str, Lane], now: datetime) -> docket.Closed:
     not_before = None if one.again_s is None else now + timedelta(seconds=one.again_s)
     return docket.Closed(one.ruling.case_id, one.ruling.revision, lanes[one.ruling.case_id], not_before)
 
