@@ -17,6 +17,7 @@ NEEDS = {
     "measurement": ("service", "metric", "value"),
 }
 LONGEST_ID = 200
+LARGEST = 1e100  # its square, summed over any time, still is a number
 UTC_TIME = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -184,6 +185,8 @@ def _number_fault(event: Event) -> Refused | None:
         number = getattr(event, name)
         if number is not None and not math.isfinite(number):
             return Refused(f"{name} is not a finite number", name)
+        if number is not None and abs(number) > LARGEST:
+            return Refused(f"{name} is larger than {LARGEST:g}", name)
     if event.latency_ms is not None and event.latency_ms < 0:
         return Refused("latency_ms is negative", "latency_ms")
     if event.status is not None and not 0 <= event.status <= 999:
