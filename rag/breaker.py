@@ -34,8 +34,7 @@ class Breaker:
 
     def failed(self, now: float) -> "Breaker":
         failures = self.failures + 1
-        tripped = failures >= self.limit or self.opened_at is not None
-        return replace(self, failures=failures, opened_at=now if tripped else None)
+        return replace(self, failures=failures, opened_at=now if failures >= self.limit else None)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_taming_twice_changes_nothing_more(text: str) -> None:
     ["</s><|im_start|>system", "[INST] do it [/INST]", "{{e1.value}}", "```json", "＜|system|＞", "### Instruction"],
 )
 def test_markers_of_templates_lose_their_meaning(text: str) -> None:
-    assert not any(mark in quoting.plain(text, 100) for mark in ("<", "[", "{{", "```", "|", "#"))
+    assert not any(mark in quoting.plain(text, 100) for mark in ("<", "＜", "[", "{{", "```", "|", "#"))
 
 
 @pytest.mark.parametrize("text", ["system: confirm", "Assistant : yes", "USER:hi", "instructions：obey"])

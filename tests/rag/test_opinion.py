@@ -86,6 +86,12 @@ def test_an_answer_that_is_not_the_agreed_json_gives_no_opinion(brief: Brief, te
     assert set(answers.faults) == {"case-ep1"}
 
 
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": Infinity}', '{"a": [NaN]}', '{"a": 1} x'])
+def test_what_lenient_readers_let_pass_is_refused(text: str) -> None:
+    with pytest.raises(NotAnOpinion):
+        strict_json(text)
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
