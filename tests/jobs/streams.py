@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.detectors import ALL, chosen
-from jobs.fold import FAMILIES, Family, Scored, observe, score_family
+from jobs.fold import FAMILIES, Scored, observe, score_family
 from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, UNWATCHED, Points
 from jobs.policy import Policy
 from jobs.state import State
@@ -185,7 +185,3 @@ def scores(points: Points, detector: str, policy: Policy, batches: int = 1) -> A
     found = scored(points, policy, batches)
     at = [one.name for one in found[0].judged.detectors].index(detector)
     return np.concatenate([one.judged.ratios[at] for one in found])
-
-
-def family_of(kind: int) -> Family:
-    return next(f for f in FAMILIES if kind in f.kinds)
