@@ -71,7 +71,7 @@ def in_order(points: Points) -> Points:
     return Points(*(getattr(ordered, name) for name in list(Points.__dataclass_fields__)[:-1]), row=np.arange(len(points)))
 
 
-def mixed(seed: int, n: int, odd: float = 0.08, gaps_s: Sequence[float] = (0, 0, 1, 5, 20, 70, 400)) -> Points:
+def mixed(seed: int, n: int, odd: float = 0.08, again: bool = True, gaps_s: Sequence[float] = (0, 0, 1, 5, 20, 70, 400)) -> Points:  # fmt: skip
     """A random in-order stream of every kind: ties, lulls, idle gaps, duplicates and conflicts, bursts, outliers."""
     rng = np.random.default_rng(seed)
     kinds = ((ACCOUNT, COUNTERPARTY), (SERVICE, SERIES), (ACCOUNT, COUNTERPARTY, SERVICE, SERIES, ACCOUNT, SERVICE))[seed % 3]
@@ -96,7 +96,7 @@ def mixed(seed: int, n: int, odd: float = 0.08, gaps_s: Sequence[float] = (0, 0,
             int(rng.integers(0, 200)),
             rng.random() < (0.6 if storm else odd),
         )
-        if seen and rng.random() < odd:
+        if again and seen and rng.random() < odd:
             old = seen[int(rng.integers(max(0, len(seen) - 40), len(seen)))]
             if rng.random() < 0.5:
                 point = Point(time, value if value == value else 7.0, old.kind, old.entity, old.id, old.content ^ 1)
