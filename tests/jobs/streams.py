@@ -71,9 +71,9 @@ def in_order(points: Points) -> Points:
     return Points(*(getattr(ordered, name) for name in list(Points.__dataclass_fields__)[:-1]), row=np.arange(len(points)))
 
 
-def mixed(seed: int, n: int, odd: float = 0.08, again: bool = True, gaps_s: Sequence[float] = (0, 0, 1, 5, 20, 70, 400)) -> Points:  # fmt: skip
+def mixed(seed: int, n: int, odd: float = 0.08, *, again: bool = True) -> Points:
     """A random in-order stream of every kind: ties, lulls, idle gaps, duplicates and conflicts, bursts, outliers."""
-    rng = np.random.default_rng(seed)
+    rng, gaps_s = np.random.default_rng(seed), (0, 0, 1, 5, 20, 70, 400)
     kinds = ((ACCOUNT, COUNTERPARTY), (SERVICE, SERIES), (ACCOUNT, COUNTERPARTY, SERVICE, SERIES, ACCOUNT, SERVICE))[seed % 3]
     entities = len(kinds)
     time, points, seen = START, [], []

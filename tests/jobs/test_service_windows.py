@@ -41,7 +41,7 @@ def test_the_oldest_bucket_leaves_the_ring():
 
 
 def test_an_idle_service_begins_anew():
-    policy = replace(POLICY, idle_us=30 * MINUTE)
+    policy = replace(POLICY, idle_us=30 * MINUTE + S)
     for wait, expected in ((30, [0, 0, 5, 1]), (31, [0, 0, 0, 1])):
         state, _ = fold([requests([0] * 5 + [wait])], policy)
         assert state.services["requests"][0].tolist() == expected
@@ -60,9 +60,8 @@ def test_each_request_sees_the_closed_buckets_and_the_open_one_up_to_itself():
 @pytest.mark.parametrize("part", [1, 7, 64])
 def test_counting_a_busy_service_in_parts_changes_nothing(part, monkeypatch):
     rng = np.random.default_rng(1)
-    busy = joined(
-        [even(rng.lognormal(4, 1, 300), kind=SERVICE, gap_s=0.5, entity=e, errors=rng.random(300) < 0.1) for e in (1, 2)]
-    )
+    two = [even(rng.lognormal(4, 1, 300), kind=SERVICE, gap_s=0.5, entity=e, errors=rng.random(300) < 0.1) for e in (1, 2)]
+    busy = joined(two)
     whole, _ = fold([busy], SMALL)
     before = scored(busy, SMALL)[0]
     monkeypatch.setattr(service_windows, "LONGEST_PART", part)

@@ -84,8 +84,9 @@ def test_admitted_keys_stay_sorted_and_keep_their_rows(rounds):
 def test_policies_tell_apart_what_decides_and_what_lays_out():
     base = Policy()
     for field, value in {
-        "window": 50, "warm_up": 5, "recent_ids": 8, "lateness_us": 1, "idle_us": 1, "max_entities": 1, "detectors": ("velocity",),
-        "thresholds": {"velocity": 1.0}, "min_count": 1, "min_error_rate": 0.5, "service_buckets": 3, "quiet_us": 1, "longest_us": 1,
+        "window": 50, "warm_up": 5, "recent_ids": 8, "lateness_us": 1, "idle_us": 1, "max_entities": 1,
+        "detectors": ("velocity",), "thresholds": {"velocity": 1.0}, "min_count": 1, "min_error_rate": 0.5,
+        "service_buckets": 3, "quiet_us": 1, "longest_us": 1,
     }.items():  # fmt: skip
         changed = replace(base, **{field: value})
         assert changed.hash != base.hash, field
