@@ -1,6 +1,7 @@
 """The root cause in plain English and the next steps, from the brief alone: every digit comes from the evidence. Pure."""
 
 from rag.items import Brief, Item, duration, measured, say, short
+from rag.signals import LIKELY, signals
 
 MOST_STEPS = 6
 
@@ -11,8 +12,20 @@ def root_cause(brief: Brief, outcome: str, reason: str) -> str:
     if worst is None:
         return f"{brief.entity}: nothing measured is in the brief."
     what = {"service": _service, "series": _series}.get(brief.kind, _payments)(brief, worst)
-    verdict = {"dismissed": " The council takes it for ordinary.", "unresolved": f" Left open: {reason}."}
+    verdict = {
+        "confirmed": _likely(brief),
+        "dismissed": " The council takes it for ordinary.",
+        "unresolved": f" Left open: {reason}.",
+    }
     return what + verdict.get(outcome, "")
+
+
+def _likely(brief: Brief) -> str:
+    """What the pattern suggests, and the nearest corroboration."""
+    said = LIKELY.get(signals(brief).pattern, "")
+    near = brief.of("neighbour")[:1] if brief.kind in ("account", "counterparty") else []
+    said += "".join(f" At the same time {say(one, 'entity')} ({say(one, 'relation')}) is anomalous, too." for one in near)
+    return f" {said.strip()}" if said else ""
 
 
 def _payments(brief: Brief, worst: Item) -> str:
@@ -65,7 +78,9 @@ def _explained(brief: Brief) -> str:
     if deepest := str(topology.fields.get("deepest", "")):
         return f" The cause lies in {deepest}, the deepest anomalous service beneath it ({' → '.join(topology.words('chain'))})."
     callers = topology.words("anomalous_callers")
-    own = " Nothing it calls is anomalous, so the cause is its own or outside."
+    named = topology.words("named_callees")
+    own = f" Nothing watched that it calls is anomalous; its messages name {', '.join(named)}, which it calls."
+    own = own if named else " Nothing it calls is anomalous, so the cause is its own or outside."
     return own + (f" It takes {', '.join(callers)} with it." if callers else "")
 
 
@@ -74,10 +89,12 @@ def _series(brief: Brief, worst: Item) -> str:
     return f"{brief.entity} read {say(worst, 'value')} where {expected} was expected ({low} to {high}){_often(brief)}."
 
 
-def next_steps(brief: Brief, citations: list[str]) -> list[dict[str, str]]:
-    """The actions of the cited runbook sections, in the order they were cited."""
+def next_steps(brief: Brief, citations: list[str], action: str) -> list[dict[str, str]]:
+    """The actions of the cited runbook sections: of those that recommend what was ruled, else of all that recommend acting."""
     cited = [item for cited in citations if (item := brief.item(cited)) is not None and item.kind == "section"]
-    steps = [{"text": step, "section_id": str(item.fields["section_id"])} for item in cited for step in item.words("steps")]
+    useful = [item for item in cited if item.fields.get("action") != "none"]
+    fitting = [item for item in useful if item.fields.get("action") == action] or useful
+    steps = [{"text": step, "section_id": str(item.fields["section_id"])} for item in fitting for step in item.words("steps")]
     return steps[:MOST_STEPS]
 
 

@@ -76,7 +76,8 @@ def rule(hearing: Hearing) -> Ruling:
     return Ruling(
         case_id=brief.case_id, tenant=brief.tenant, revision=brief.revision, council=hearing.council, model=hearing.model,
         outcome=outcome, action=action, confidence=confidence(outcome, spoken, carriers, checks),
-        root_cause=root_cause(brief, outcome, reason), next_steps=next_steps(brief, citations) if outcome == "confirmed" else [],
+        root_cause=root_cause(brief, outcome, reason),
+        next_steps=next_steps(brief, citations, action) if outcome == "confirmed" else [],
         citations=citations, opinions=minutes(hearing, spoken), checks=[check.as_json() for check in checks],
         brief=as_json(brief), brief_hash=brief.hash, prompt_hash=hearing.prompt_hash,
         why="; ".join(part for part in (hearing.why, reason) if part),

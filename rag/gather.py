@@ -93,9 +93,10 @@ class Gatherer:
 
     def _earlier(self, facts: Facts, near: Sequence[search.Memory]) -> tuple[dict[str, Any], ...]:
         case = facts.case
+        alike = f"this {case['kind']}"
         earlier = [memory for memory in near if memory.happened_at < case["started_at"] and memory.case_id != case["case_id"]]
-        found = earlier[:SIMILAR]
-        if len(found) < SIMILAR and len(near) == WIDE:
+        found = [memory for memory in earlier if alike in memory.summary][:SIMILAR]
+        if len(found) < SIMILAR and len(near) == WIDE and len(earlier) < SIMILAR:
             found = search.similar_cases(
                 self.database,
                 query(facts),
@@ -110,8 +111,13 @@ class Gatherer:
 def _section(hit: search.Hit) -> Section:
     action = next((tag.partition("=")[2] for tag in hit.tags if tag.startswith("action=")), "")
     return Section(
-        hit.section_id, hit.heading_path, round(hit.score, 4), tuple(steps(hit)), tuple(cautions(hit)), hit.body[:EXCERPT], action
+        hit.section_id, hit.heading_path, round(hit.score, 4), tuple(steps(hit)), tuple(cautions(hit)), opening(hit.body), action
     )
+
+
+def opening(body: str) -> str:
+    """A section's text before its first heading."""
+    return body.partition("\n#")[0][:EXCERPT]
 
 
 def read_facts(connection: Connection, case_ids: Sequence[str]) -> list[Facts]:

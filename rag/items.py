@@ -101,6 +101,8 @@ def say(item: Item, name: str) -> str:
 def _number(value: float, name: str, item: Item) -> str:
     if name in MEASURED:
         return measured(value, str(item.fields.get("unit", "")), str(item.fields.get("currency", "")))
+    if name.startswith("score_"):
+        return f"{value:.2f}"
     if name.endswith("_ms"):
         return measured(value, "ms")
     if name.endswith("_s"):

@@ -13,6 +13,7 @@ from rag.council import Ruling
 from rag.docket import Taken
 from rag.hearing import Heard, Hearings
 from rag.items import Brief, from_json
+from rag.signals import WORDS, signals
 from rag.triage import Lane
 from store import database as store
 from store.database import Connection, Database
@@ -91,7 +92,8 @@ def remember(connection: Connection, rulings: Iterable[Ruling], briefs: dict[str
 
 def summary(ruling: Ruling, brief: Brief) -> str:
     """What happened and what became of it, without the entity's name: cases are alike by their course."""
-    return f"{ruling.root_cause.replace(brief.entity, f'this {brief.kind}')} {ruling.outcome}, {ruling.action.replace('_', ' ')}."
+    course = ruling.root_cause.replace(brief.entity, f"this {brief.kind}")
+    return f"{WORDS[signals(brief).pattern]} (this {brief.kind}). {course} {ruling.outcome}, {ruling.action.replace('_', ' ')}."
 
 
 def _hash(*parts: str) -> str:

@@ -80,10 +80,11 @@ def auditor(brief: Brief, figures: Signals) -> Opinion:
         return _opinion(
             brief, "dismiss", [reason for reason, _, _ in objections], cited, "none", "high" if veto else "medium", veto
         )
-    near, policy = corroborating(brief), brief.of("section")[:1]
+    near = corroborating(brief)
+    policy = [section for section in brief.of("section") if section.fields.get("action") != "none"][:1]
     if near:
         reasons = [f"Corroborated: {_ref(near[0], 'entity')} ({_ref(near[0], 'relation')}) is anomalous at the same time."]
-        return _opinion(brief, "confirm", reasons, [*episode, *near, *policy], _policy_action(policy, brief), "high")
+        return _opinion(brief, "confirm", reasons, [*episode, *near[:3], *policy], _policy_action(policy, brief), "high")
     well_measured = figures.window >= THIN_WINDOW or figures.hits > 1 or brief.severity >= CLEAR
     solid = (brief.severity >= MILD and well_measured) or figures.hits > 2
     reasons = [
@@ -163,7 +164,8 @@ def strategist(brief: Brief, figures: Signals) -> Opinion:
     reasons = [reason]
     if topology and topology[0].fields.get("deepest"):
         reasons.append(f"It is explained from below: {_ref(topology[0], 'chain')}.")
-    cited = [*impact, *near[:2], *topology, *_fitting(sections, action)[:2], *history[:1]] or episode
+    useful = [section for section in sections if section.fields.get("action") != "none"]
+    cited = [*impact, *near[:2], *topology, *_fitting(useful, action)[:2], *history[:1]] or episode
     return _opinion(brief, vote, reasons, cited, action, certain)
 
 

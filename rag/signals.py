@@ -1,5 +1,7 @@
 """What kind of thing a case looks like, in figures and in words to search the runbook with. Pure."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -7,6 +9,7 @@ from typing import Literal
 from rag import quoting
 from rag.facts import Facts, Row
 from rag.items import Brief
+from rag.topology import Topology
 
 Pattern = Literal[
     "spree", "large payment", "test payment", "card testing", "odd payments", "burst", "errors", "slowness", "shift"
@@ -21,8 +24,8 @@ WORDS: dict[Pattern, str] = {
     "card testing": "card testing at a terminal, burst of small payments from many different accounts within minutes",
     "odd payments": "terminal compromise, unusual amounts at one merchant or terminal",
     "burst": "velocity abuse, many payments in a short time at usual amounts",
-    "errors": "error rate of a service, requests fail with server errors",
-    "slowness": "latency of a service, slow requests, timeouts",
+    "errors": "bad deploy, a new version throws exceptions, error rate of a service jumps",
+    "slowness": "latency of a service rises, requests wait for a connection of an exhausted pool",
     "shift": "metric out of range, level shift, spike or drop of a measured series",
 }
 HONEST: dict[Pattern, str] = {
@@ -83,12 +86,23 @@ def signals(brief: Brief) -> Signals:
     accounts = int((impact.number("accounts") if impact else None) or 0)
     places = int((impact.number("counterparties") if impact else None) or 0)
     unit = str(worst.fields.get("unit", "")) if worst else ""
+    window = brief.first("window")
+    baseline = window.number("baseline_n") if window else None
     return Signals(
         kind=brief.kind, pattern=pattern(brief.kind, "velocity" in names, unit, brief.revision, over, accounts, places),
         strength=max(hits.numbers("strengths"), default=0.0) if hits else 0.0, agreement=len(names), hits=brief.revision,
-        window=int((worst.number("window_size") if worst else None) or 0), over_usual=over, accounts=accounts,
+        window=int(baseline or (worst.number("window_size") if worst else None) or 0), over_usual=over, accounts=accounts,
         counterparties=places,
     )  # fmt: skip
+
+
+LIKELY: dict[Pattern, str] = {
+    "spree": "It looks like a stolen card being spent.",
+    "large payment": "It looks like a payment that is not the customer's own.",
+    "test payment": "It looks like a stolen card being tried out before it is spent.",
+    "card testing": "It looks like stolen card numbers being tried out here.",
+    "burst": "It looks like payments made by a script.",
+}
 
 
 def query(facts: Facts) -> str:
@@ -96,8 +110,32 @@ def query(facts: Facts) -> str:
     if not facts.hits:
         return ""
     worst = max(facts.hits, key=lambda hit: (hit["severity"], -hit["ordinal"]))
-    said = quoting.plain((worst["event"] or {}).get("message") or "", 160) if facts.case["kind"] == "service" else ""
-    return f"{WORDS[_pattern(facts, worst)]} {facts.case['kind']} {said}".strip()
+    words = WORDS[_pattern(facts, worst)]
+    if facts.case["kind"] != "service":
+        return f"{words} {facts.case['kind']}"
+    if _callee_ill(facts):
+        return "several services failing at once, find the one that the others call"
+    if named_callees(facts):
+        return f"third-party outage, an external provider fails, {_said(facts)}"
+    return f"{words} {_said(facts)}".strip()
+
+
+def named_callees(facts: Facts) -> list[str]:
+    """Services that this one calls and that its events' messages name: a hint, since whoever sends an event writes it."""
+    words = set(re.findall(r"[\w-]+", " ".join(str((hit["event"] or {}).get("message") or "") for hit in facts.hits)))
+    return [callee for callee in Topology.of(facts.edges).callees(facts.case["entity"].partition(":")[2]) if callee in words]
+
+
+def _said(facts: Facts) -> str:
+    """What the hits' events say, the commonest first: the runbook's symptoms are often in the very words."""
+    messages = Counter(quoting.plain(text, 120) for hit in facts.hits if (text := (hit["event"] or {}).get("message")))
+    return " ".join(text for text, _ in sorted(messages.items(), key=lambda pair: (-pair[1], pair[0]))[:3])
+
+
+def _callee_ill(facts: Facts) -> bool:
+    own = facts.case["entity"].partition(":")[2]
+    ill = {row["service"] for row in facts.neighbours if row["kind"] == "service"}
+    return bool(Topology.of(facts.edges).deepest(own, ill - {own}))
 
 
 def counter_query(facts: Facts) -> str:
