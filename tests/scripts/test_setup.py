@@ -148,7 +148,7 @@ def test_a_project_that_was_moved_is_set_up_anew(project: Path) -> None:
 
 @NETWORK
 def test_a_lock_that_cannot_be_met_fails_and_leaves_no_stamp(project: Path) -> None:
-    (project / "requirements.txt").write_text("setuptools==80.9.0 --hash=sha256:" + "0" * 64 + "\n")
+    (project / "requirements.txt").write_text("iniconfig==2.1.0 --hash=sha256:" + "0" * 64 + "\n")
     done = run("setup run", project)
     assert done.returncode == 1
     assert "the whole log is in" in done.stderr
