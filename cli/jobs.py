@@ -20,9 +20,9 @@ def ingest(once: Once = False, as_json: AsJson = False) -> None:
     Reads the folder or the Kafka topics named in the settings ([bold]source[/]). Runs until Ctrl-C; what it had taken is never
     taken twice.
     """
-    from jobs import run
+    from jobs.run import run
 
-    run.ingest(settings(), once=once, stop=stopping(), on_progress=teller(as_json))
+    run("ingest", settings(), once=once, stop=stopping(), on_progress=teller(as_json))
 
 
 def detect(
@@ -39,12 +39,12 @@ def detect(
     twice. With [bold]--rebuild[/] settings that are fixed under a checkpoint (shards, window) may change.
     """
     from jobs import rebuild as rebuilding
-    from jobs import run
+    from jobs.run import run
 
     if rebuild:
         aside = rebuilding.set_aside(settings(), days)
         typer.echo(f"the old checkpoint is kept in {aside}" if aside else "there was no checkpoint yet", err=True)
-    run.detect(settings(), once=once, stop=stopping(), on_progress=teller(as_json))
+    run("detect", settings(), once=once, stop=stopping(), on_progress=teller(as_json))
 
 
 def quarantine_list(

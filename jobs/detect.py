@@ -88,3 +88,9 @@ def quarantine_conflicts(spark: SparkSession, settings: Settings, batch: Batch, 
         frame.write.format("delta").mode("append").option("txnAppId", f"conflicts {batch.query_id}").option(
             "txnVersion", batch.batch_id
         ).save(settings.quarantine)
+
+
+if __name__ == "__main__":
+    from jobs.run import submitted
+
+    submitted("detect")

@@ -123,3 +123,9 @@ def note(database: Database, entry: dict[str, Any], notes: list[dict[str, Any]])
             copy_rows(connection, "incoming_quarantined", refusals.COLUMNS, [refusals.row(one) for one in notes])
             run(connection, "merge_quarantined")
         run(connection, "put_ingest_batch", **entry)
+
+
+if __name__ == "__main__":
+    from jobs.run import submitted
+
+    submitted("ingest")

@@ -1,7 +1,10 @@
 """Running the streaming jobs: one or both in a session, their progress into the database, stopped in good order."""
 
+import importlib
 import os
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,8 +13,8 @@ from typing import Any, Protocol
 
 from jobs.errors import StreamFailed
 from store.database import Database, open_database, url
-from store.errors import DatabaseError
-from store.settings import Settings
+from store.errors import ConclaveError, DatabaseError
+from store.settings import Settings, settings
 
 LOOK_S = 0.5
 Progress = Callable[[str, dict[str, Any]], None]
@@ -23,45 +26,42 @@ class Job(Protocol):
     def start(self, spark: Any, settings: Settings, database: Database, *, once: bool) -> Any: ...
 
 
-def ingest(
-    settings: Settings, *, once: bool = False, stop: threading.Event | None = None, on_progress: Progress | None = None
+def run(
+    name: str, settings: Settings, *, once: bool = False, stop: threading.Event | None = None, on_progress: Progress | None = None
 ) -> None:
-    """Run the ingest job until stopped, or with `once` until everything that is there now was taken."""
-    with opened(settings, "ingest") as (spark, database):
-        from jobs import ingest as job
+    """Run the job `ingest` or `detect` until stopped, or with `once` until everything that is there now was taken.
 
-        follow(job.start(spark, settings, database, once=once), "ingest", database, stop, on_progress)
-
-
-def detect(
-    settings: Settings, *, once: bool = False, stop: threading.Event | None = None, on_progress: Progress | None = None
-) -> None:
-    """Run the detect job until stopped, or with `once` until all of bronze that is there now was folded."""
-    with opened(settings, "detect") as (spark, database):
-        from jobs import detect as job
-
-        follow(job.start(spark, settings, database, once=once), "detect", database, stop, on_progress)
+    Raises StreamFailed, JobRunning, StateMismatch and what the database raises when it stays away.
+    """
+    with opened(settings, name) as (spark, database):
+        follow(job_of(name).start(spark, settings, database, once=once), name, database, stop, on_progress)
 
 
 def run_once(settings: Settings, on_progress: Progress | None = None) -> None:
     """Both jobs at the same time in one session, until everything that is there now was folded."""
     with opened(settings, "ingest", "detect") as (spark, database):
-        from jobs import detect as second
-        from jobs import ingest as first
-
-        folding = second.start(spark, settings, database, once=False)
+        folding = job_of("detect").start(spark, settings, database, once=False)
         try:
-            follow(
-                first.start(spark, settings, database, once=True),
-                "ingest",
-                database,
-                None,
-                on_progress,
-                beside=(folding, "detect"),
-            )
+            taking = job_of("ingest").start(spark, settings, database, once=True)
+            follow(taking, "ingest", database, None, on_progress, beside=(folding, "detect"))
             drain(folding, database, on_progress)
         finally:
             folding.stop()
+
+
+def job_of(name: str) -> Job:
+    return importlib.import_module(f"jobs.{name}")  # type: ignore[return-value]
+
+
+def submitted(name: str) -> None:
+    """`spark-submit jobs/detect.py [--once]`: run the job with the settings of the environment; Ctrl-C and SIGTERM stop it."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(name, settings(), once="--once" in sys.argv[1:], stop=stop)
+    except ConclaveError as error:
+        sys.exit(f"conclave {name}: {error}")
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from jobs import jars
@@ -26,9 +28,22 @@ def session(settings: Settings, name: str) -> SparkSession:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     for key, value in {**options(settings), **local, **settings.spark.options}.items():
         builder = builder.config(key, value)
+    if submitted:
+        add_jars_to_driver()
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def add_jars_to_driver() -> None:
+    """Under spark-submit the driver's JVM runs already: Delta is put on its class path, so that no `--jars` need be given."""
+    gateway: Any = SparkContext._gateway
+    if gateway is None:
+        SparkContext._ensure_initialized()
+        gateway = SparkContext._gateway
+    loader = gateway.jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    for path in jars.ensure():
+        loader.addURL(gateway.jvm.java.net.URI(path.as_uri()).toURL())
 
 
 def options(settings: Settings) -> dict[str, str]:
