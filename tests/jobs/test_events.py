@@ -21,9 +21,10 @@ MEASURE = {
     "event_time": "2026-05-01T12:00:00Z",
     "kind": "measurement",
     "service": "db",
-    "metric": "cpu",
+    "metric": "m",
     "value": 0.0,
 }
+NO_ZONE = "event_time has no time zone; write it like 2026-05-01T12:00:00Z"
 
 
 def raw(base: dict[str, Any], **changes: Any) -> bytes:
@@ -115,8 +116,9 @@ def test_a_bad_record_is_refused_in_words(record, reason, field):
     "good",
     [
         raw(PAYMENT, amount=0.0), raw(PAYMENT, amount=-5), raw(PAYMENT, amount=LARGEST), raw(REQUEST, latency_ms=0),
-        raw(REQUEST, status=0),        raw(REQUEST, status=999), raw(PAYMENT, event_id="x" * LONGEST_ID), raw(PAYMENT, event_time="2026-05-03T00:00:00Z"),
-        raw(PAYMENT, event_time="1970-01-01T00:00:00Z"), raw(PAYMENT, message="NaN: Infinity"), raw(PAYMENT, attributes={}),
+        raw(REQUEST, status=0), raw(REQUEST, status=999), raw(PAYMENT, event_id="x" * LONGEST_ID),
+        raw(PAYMENT, event_time="2026-05-03T00:00:00Z"), raw(PAYMENT, event_time="1970-01-01T00:00:00Z"),
+        raw(PAYMENT, message="NaN: Infinity"), raw(PAYMENT, attributes={}),
     ],
 )  # fmt: skip
 def test_the_edges_are_still_events(good):
