@@ -136,11 +136,8 @@ def kafka(settings: Settings) -> Finding:
 
     from jobs.targets import client_options
 
-    options = {
-        "bootstrap.servers": settings.source.kafka_servers,
-        "log_level": 0,
-        **client_options(settings.source.kafka_options),
-    }
+    options: dict[str, str | int | float | bool] = {"bootstrap.servers": settings.source.kafka_servers, "log_level": 0}
+    options.update(client_options(settings.source.kafka_options))
     wanted = {topic.strip() for topic in settings.source.kafka_topics.split(",")}
     try:
         there = set(AdminClient(options).list_topics(timeout=5).topics)

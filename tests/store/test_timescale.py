@@ -1,10 +1,18 @@
 """The same schema as hypertables, on a real TimescaleDB."""
 
+import re
 from datetime import UTC, datetime
 
+import pytest
+
 from store import timescale
+from store.away import translated
 from store.database import Database, connect
+from store.errors import DatabaseError
+from store.named import FOLDER, parse
 from store.settings import Retention
+
+PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
 def test_the_metric_tables_are_hypertables(timescale_database: Database) -> None:
@@ -51,3 +59,28 @@ def test_hours_are_added_up_from_minutes(timescale_database: Database) -> None:
         (10, 4, 2, 9),
         (11, 2, 1, 9),
     ]
+
+
+def test_every_query_on_timescale_is_accepted(timescale_database: Database, subtests: pytest.Subtests) -> None:
+    """Also those that need the community licence: their functions exist in the Apache build, only calling them is refused."""
+    for name, statement in parse((FOLDER / "timescale.sql").read_text()).items():
+        if statement.startswith("select"):
+            numbers = {found: f"${place + 1}" for place, found in enumerate(dict.fromkeys(PARAMETER.findall(statement)))}
+            text = PARAMETER.sub(lambda found, numbers=numbers: numbers[found.group(1)], statement).replace("%%", "%")
+            with subtests.test(name), timescale_database.connection() as connection:
+                connection.execute(f"prepare checked as {text}".encode())
+                connection.execute("deallocate checked")
+
+
+def test_a_licence_that_allows_policies_is_needed_for_them(timescale_url: str) -> None:
+    with connect(timescale_url) as connection:
+        if timescale.licence(connection) == "apache":
+            with pytest.raises(DatabaseError, match="apache"), translated():
+                timescale._set_policies(connection, Retention())
+        else:
+            timescale._set_policies(connection, Retention())
+            jobs = connection.execute(
+                "select proc_name from timescaledb_information.jobs where hypertable_name is not null"
+            ).fetchall()
+            assert {"policy_compression", "policy_retention"} <= {row["proc_name"] for row in jobs}
+            timescale.adopt(connection, Retention(), again=True)
