@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,12 +37,15 @@ def council(
     if retry is not None:
         return _retry(settings(), retry, as_json)
     stop = Event()
-    with _stopped_by_signals(stop), _helpers(workers - 1, workers, once, stop) as failed, _progress(once and not as_json) as tell:
+    with _stopped_by_signals(stop), _helpers(workers, once, stop) as helpers, _progress(once and not as_json) as tell:
         from rag.worker import run
 
         summary = run(_share(settings(), workers), once=once, stop=stop, on_progress=tell)
+    for helped in helpers.summaries:
+        summary.add(helped)
     _report(summary, as_json)
-    if failed():
+    if helpers.failed:
+        typer.echo(f"{helpers.failed} of {workers} workers ended with an error; see above.", err=True)
         raise typer.Exit(1)
 
 
@@ -95,24 +99,37 @@ def _stopped_by_signals(stop: Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@dataclass
+class _Helpers:
+    """What the further processes did, known when they have ended."""
+
+    summaries: list["Summary"]
+    failed: int = 0
+
+
 @contextmanager
-def _helpers(count: int, workers: int, once: bool, stop: Event) -> Iterator[Callable[[], bool]]:
-    """Further worker processes; they end with this one. Gives whether any of them failed."""
+def _helpers(workers: int, once: bool, stop: Event) -> Iterator[_Helpers]:
+    """The further worker processes; they end with this one."""
     from multiprocessing import get_context
 
-    children = [get_context("spawn").Process(target=_help, args=(workers, once)) for _ in range(count)]
+    context = get_context("spawn")
+    told = [context.Pipe(duplex=False) for _ in range(workers - 1)]
+    children = [context.Process(target=_help, args=(workers, once, sender)) for _, sender in told]
     for child in children:
         child.start()
+    helpers = _Helpers([])
     try:
-        yield lambda: any(child.exitcode not in (0, None) for child in children)
+        yield helpers
     finally:
         for child in children:
             if not once or stop.is_set():
                 child.terminate()
             child.join()
+        helpers.summaries += [receiver.recv() for receiver, _ in told if receiver.poll()]
+        helpers.failed = sum(child.exitcode != 0 for child in children)
 
 
-def _help(workers: int, once: bool) -> None:
+def _help(workers: int, once: bool, sender: Any) -> None:
     """A further worker process; it also ends when its parent is gone, however that came about."""
     from multiprocessing import connection, parent_process
 
@@ -131,7 +148,7 @@ def _help(workers: int, once: bool) -> None:
 
     with _stopped_by_signals(stop):
         Thread(target=watch, daemon=True).start()
-        run(_share(settings(), workers), once=once, stop=stop)
+        sender.send(run(_share(settings(), workers), once=once, stop=stop))
 
 
 @contextmanager

@@ -42,6 +42,12 @@ class Summary:
     councils: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
+    def add(self, other: "Summary") -> None:
+        """Count another worker's run in; they ran side by side, so the longer time counts."""
+        self.cases, self.batches, self.failed = self.cases + other.cases, self.batches + other.batches, self.failed + other.failed
+        self.outcomes, self.councils = self.outcomes + other.outcomes, self.councils + other.councils
+        self.seconds = max(self.seconds, other.seconds)
+
 
 def run(settings: Settings, *, once: bool = False, stop: Event | None = None, on_progress: Progress | None = None) -> Summary:
     """Hear cases until `stop` is set, or with `once` until the docket is empty; `on_progress(summary, cases still open)`.
@@ -62,12 +68,13 @@ class Worker:
         self.gatherer = Gatherer(database, settings.council)
         self.summary = Summary()
         self._due: dict[str, float] = {}
+        self._unsettled = False
 
     def run(self, once: bool) -> Summary:
         started = time.monotonic()
         try:
             while not self.stop.is_set() and wait_for(lambda: self._turn(once), AWAY_S):
-                self.summary.seconds = time.monotonic() - started
+                pass
         finally:
             self._leave()
         self.summary.seconds = time.monotonic() - started
@@ -75,6 +82,14 @@ class Worker:
 
     def _turn(self, once: bool) -> bool:
         """One look at the docket; False when there is nothing left to do for a run `once`."""
+        if self._unsettled:  # the database went away in the middle: what was leased then is still ours, and unheard
+            self.database.run("release_cases", worker=self.name)
+        self._unsettled = True
+        going_on = self._step(once)
+        self._unsettled = False
+        return going_on
+
+    def _step(self, once: bool) -> bool:
         self._look_after()
         for lane in LANES:
             if taken := self._collect(lane, once):

@@ -15,6 +15,7 @@ from rag import worker as workers
 from rag.council import reexecute
 from rag.worker import Summary, Worker
 from store.database import Database
+from store.errors import DatabaseAway
 from store.settings import Settings, read
 
 DEADLINE_S = 60.0
@@ -178,6 +179,21 @@ def test_a_lost_lease_rules_nothing(
     monkeypatch.setattr(workers, "hear", slow)
     assert run_once(database, settings).cases == 1  # the second time, when the other's lease has run out
     assert len(query(database, RULINGS)) == 1
+
+
+def test_a_database_that_goes_away_in_the_middle_costs_no_attempt(
+    database: Database, settings: Settings, put_cases: Any, make_case: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_cases(make_case())
+    heard, patient = workers.hear, settings.model_copy(update={"council": settings.council.model_copy(update={"lease_s": 600})})
+
+    def away(*given: Any) -> Any:
+        monkeypatch.setattr(workers, "hear", heard)
+        raise DatabaseAway("(test)")
+
+    monkeypatch.setattr(workers, "hear", away)
+    assert run_once(database, patient).cases == 1
+    assert query(database, "select state, attempts from docket") == [{"state": "done", "attempts": 1}]
 
 
 def test_neighbours_history_and_topology_reach_the_brief(
