@@ -7,7 +7,7 @@ change is the same HTML, and the browser keeps it unfolded.
 from typing import Any
 
 from dashboard import words
-from dashboard.exhibits import citations, evidence, section_link
+from dashboard.exhibits import citations, evidence, heading, items, section_link, section_of
 from dashboard.words import escaped
 
 Row = dict[str, Any]
@@ -42,11 +42,12 @@ def summary(row: Row) -> str:
 
 
 def entity(name: str) -> str:
-    """An entity's name: subject first, then its kind and currency or metric."""
+    """An entity's name: what it is called, then softly its kind and currency."""
     kind, subject, qualifier = words.named(name)
-    return (
-        f'{escaped(subject)} <span class="cv-soft">{escaped(" ".join(part for part in (kind.lower(), qualifier) if part))}</span>'
-    )
+    if kind == "Series":
+        subject, qualifier = f"{subject} {qualifier}", ""
+    said = ", ".join(part for part in (kind.lower(), qualifier) if part)
+    return f'{escaped(subject)} <span class="cv-soft">{escaped(said)}</span>'
 
 
 def votes(row: Row) -> str:
@@ -88,12 +89,19 @@ def next_steps(row: Row) -> str:
     """What to do, each step with the runbook section it comes from, and the proposed commands."""
     steps = row["next_steps"] or []
     lines = "".join(
-        f'<li data-n="{place}.">{escaped(step.get("text", ""), 700)}{section_link(step.get("section_id"), " · runbook")}</li>'
+        f'<li data-n="{place}.">{escaped(step.get("text", ""), 700)}{source_of(step, row)}</li>'
         for place, step in enumerate(steps, 1)
     )
     tags = "".join(f'<span class="cv-tag">{escaped(commanded(command))}</span> ' for command in row["commands"] or [])
     proposed = f"<section><h3>Commands</h3>{tags}</section>" if tags else ""
     return (f'<section><h3>Next steps</h3><ul class="cv-steps">{lines}</ul></section>' if lines else "") + proposed
+
+
+def source_of(step: Row, row: Row) -> str:
+    """The runbook section that a step comes from, named by its last heading when the brief holds it."""
+    section_id = step.get("section_id")
+    named = next((heading(item) for item in items(row) if section_of(item) == section_id), "runbook")
+    return f'<span class="cv-soft"> · {section_link(section_id, named.rpartition(" › ")[2])}</span>' if section_id else ""
 
 
 def commanded(command: Row) -> str:
@@ -103,7 +111,7 @@ def commanded(command: Row) -> str:
 def provenance(row: Row) -> str:
     """Which council spoke, why that one, when, and how long it took."""
     spoke = f"Ruled by {row['model'] or 'a model'}" if row["council"] == "model" else "Ruled by the rules council"
-    why = f" ({words.visible(row['why'], 240)})" if row["why"] else ""
+    why = f" ({words.visible(row['why'].removeprefix('ruled by rules: '), 240)})" if row["why"] else ""
     said = (
         f"{spoke}{why}, {words.instant(row['ruled_at'])}, in {words.quantity(row['latency_ms'], 'ms')}, "
         f"confidence {row['confidence'] * 100:.0f} %."

@@ -35,6 +35,7 @@ PANELS = {
     "counterparty": (AMOUNTS, EVENTS),
 }
 WIDE = 25.0
+FEW = 4
 BURSTS = Panel("Events in a burst", "events", "", "none")
 
 
@@ -162,7 +163,7 @@ def _expected(hits: pd.DataFrame, floor: float | None, qualifier: str, colours: 
             "arrayminus": hits["expected"] - low,
             "symmetric": False,
             "color": colours.band,
-            "thickness": 9,
+            "thickness": 9 if len(hits) <= FEW else 4,
             "width": 0,
         },
     )

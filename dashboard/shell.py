@@ -37,7 +37,7 @@ def _try_again() -> None:
 
 def tell(error: ConclaveError) -> None:
     """One sentence on what is wrong and how to mend it."""
-    what = "No database." if isinstance(error, DatabaseAway) else "The page cannot be read now."
+    what = "No database." if isinstance(error, DatabaseAway) else "This cannot be shown now."
     st.html(
         markup.note(f"<b>{what}</b> {escaped(type(error).__doc__ or error, 400)} This page tries again by itself.", fault=True)
     )

@@ -12,6 +12,7 @@ NO_EVENTS = (
     "<b>No events yet.</b> Start <code>conclave demo</code> to see bundled data, "
     "or <code>conclave ingest</code> and <code>conclave detect</code> for your own."
 )
+NOTHING = "<b>Nothing is confirmed and open.</b> New rulings appear here by themselves."
 NO_COUNCIL = "no council worker is running: start conclave council"
 
 
@@ -20,6 +21,14 @@ def status(pulse: Row) -> str:
     said = words.stream_time(pulse["newest_event"], pulse["now"])
     read = f"Read at {words.clock(pulse['now'])} UTC"
     return f'<div class="cv-status"><span>{escaped(said)}</span><span class="cv-num">{read}</span></div>'
+
+
+def confirmed(rows: list[Row]) -> str:
+    """How many of the open confirmed cases are shown."""
+    if not rows:
+        return "confirmed cases that nobody has settled"
+    shown, of_all = len(rows), rows[0]["of_all"]
+    return f"{of_all} confirmed, worst first" if shown == of_all else f"the worst {shown} of {of_all} confirmed"
 
 
 def health(streams: list[Row], workers: list[Row], docket: list[Row], refusals: list[Row]) -> list[Tile]:
@@ -105,6 +114,7 @@ CONTEXT = {
     "mad": ("Median deviation", "own"),
     "rate_per_h": ("Events an hour", ""),
     "span_s": ("Burst lasted", "s"),
+    "usual_span_s": ("As many usually take", "s"),
     "burst": ("Events in the burst", ""),
     "errors": ("Errors", ""),
     "baseline_n": ("Requests in the baseline", ""),
@@ -122,10 +132,11 @@ def context(anomaly: Row, qualifier: str) -> list[tuple[str, str]]:
     for key, (title, unit) in CONTEXT.items():
         value = anomaly["context"].get(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            pairs.append((title, _said(value, own if unit == "own" else unit, qualifier)))
+            judged = "Requests judged" if key == "n" and anomaly["unit"] in ("ms", "error rate") else title
+            pairs.append((judged, _said(value, own if unit == "own" else unit, qualifier)))
     recent = anomaly["context"].get("recent")
     if isinstance(recent, list) and recent:
-        pairs.append(("Before it, newest last", ", ".join(words.quantity(value, "value") for value in recent[-10:])))
+        pairs.append(("Before it, newest last", ", ".join(words.quantity(value, own) for value in recent[-10:])))
     return pairs
 
 

@@ -1,5 +1,6 @@
 """The tables of the entity and health pages, from rows."""
 
+import re
 from typing import Any
 
 from dashboard import words
@@ -106,7 +107,7 @@ def streams(rows: list[Row]) -> str:
         columns,
         [
             (
-                _alive(row["job"], row["silent_s"]),
+                row["job"],
                 words.count(row["batch_id"]),
                 words.count(row["input_rows"]),
                 words.count(row["rows_per_s"]),
@@ -120,13 +121,25 @@ def streams(rows: list[Row]) -> str:
 
 
 def lag(given: dict[str, Any]) -> str:
-    """A source's own words on how far behind it is."""
-    parts = [
-        f"{key.replace('_', ' ')} {words.count(value) if isinstance(value, int | float) else words.visible(value, 60)}"
-        for key, value in given.items()
-        if value is not None
+    """What each source says of how far behind it is; Spark says class and address, people folder or topic."""
+    return "; ".join(f"{_source(name)}: {_behind(metrics)}" for name, metrics in given.items()) or "no source has reported"
+
+
+def _source(name: str) -> str:
+    """`DeltaSource[file:/a/b/bronze]` is bronze."""
+    return name.rpartition("[")[2].rstrip("/]").rpartition("/")[2] or name
+
+
+def _behind(metrics: dict[str, Any]) -> str:
+    """`numFilesOutstanding: 3` is 3 files outstanding."""
+    said = [
+        f"{words.count(float(value))} {_spaced(name.removeprefix('num'))}" for name, value in metrics.items() if value is not None
     ]
-    return ", ".join(parts) or "nothing"
+    return ", ".join(said) or "does not say"
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()
 
 
 def _alive(name: str, silent_s: float) -> Html:

@@ -142,7 +142,8 @@ def quantity(value: float | None, unit: str, qualifier: str = "") -> str:
     if unit == "ms":
         return f"{value / 1000:,.2f} s" if abs(value) >= 10_000 else f"{value:,.0f} ms"
     if unit == "events":
-        return f"{value:,.0f} event" + ("" if value == 1 else "s")
+        said = f"{value:,.0f}" if value >= 10 or float(value).is_integer() else f"{value:,.1f}"
+        return f"{said} event" + ("" if said == "1" else "s")
     return f"{value:,.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
 
 
@@ -152,7 +153,10 @@ def between(low: float | None, high: float | None, unit: str, qualifier: str = "
         return f"at most {quantity(high, unit, qualifier)}"
     if high is None or math.isinf(high) or math.isnan(high):
         return f"at least {quantity(low, unit, qualifier)}"
-    return f"{quantity(low, unit, qualifier)} to {quantity(high, unit, qualifier)}"
+    lowest, highest = quantity(low, unit, qualifier), quantity(high, unit, qualifier)
+    number, _, measure = lowest.rpartition(" ")
+    shared = measure and measure.removesuffix("s") == highest.rpartition(" ")[2].removesuffix("s")
+    return f"{number if shared and number else lowest} to {highest}"
 
 
 def detector(name: str) -> str:
@@ -196,5 +200,5 @@ def council(detail: dict[str, object]) -> tuple[str, str]:
     if which == "model":
         return "Model", visible(why or detail.get("model") or "a language model answers", 160)
     if which == "rules":
-        return "Rules", visible(why or "the deterministic council rules", 160)
+        return "Rules", visible(why.split(" (")[0] or "the deterministic council rules", 160)
     return UNKNOWN, visible(why or "the council has not said which of its two ways it rules", 160)

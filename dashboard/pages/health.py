@@ -45,5 +45,10 @@ def space() -> None:
 
 shell.begin()
 st.html('<h1 class="cv-sr">Health</h1>')
-for part in (streams, ledger, quarantine, dead, space):
+for part in (streams, ledger, quarantine):
     shell.live(part)
+wide, narrow = st.columns([3, 2], gap="medium")
+with wide:
+    shell.live(space)
+with narrow:
+    shell.live(dead)

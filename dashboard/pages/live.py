@@ -19,13 +19,18 @@ def head() -> None:
 
 
 def needs_you() -> None:
-    found = reading.rows("dashboard_needs_you", most=6)
-    st.html(markup.head("Needs you now", "confirmed cases that nobody has settled, worst first"))
-    st.html(
-        cards.rulings(found, "now")
-        if found
-        else markup.note("<b>Nothing is confirmed and open.</b> New rulings appear here by themselves.")
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        title = st.empty()
+        with st.container(horizontal=True, width="content", gap="small"):
+            kind = st.segmented_control(
+                "Kind", ["All", *KINDS], default="All", required=True, label_visibility="collapsed", key="needed"
+            )
+            most = st.segmented_control(
+                "Shown at most", [6, 25, 100], default=6, required=True, label_visibility="collapsed", key="most"
+            )
+    found = reading.rows("dashboard_needs_you", kind=KINDS.get(kind), most=most)
+    title.html(markup.head("Needs you now", summary.confirmed(found)))
+    st.html(cards.rulings(found, "now") if found else markup.note(summary.NOTHING))
 
 
 def metrics() -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from browser import chromium, executable, served
+from caseload import case
+from episodes import episode
 from playwright.sync_api import Browser, Page, expect
-from seed import case, episode, seed
+from seed import seed
 
 from store.database import Database
 

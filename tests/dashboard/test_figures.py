@@ -104,7 +104,7 @@ def test_an_anomaly_stands_beside_its_expected_range() -> None:
     band, mark = figure.data[1], figure.data[2]
     assert (band.y[0] - band.error_y.arrayminus[0], band.y[0] + band.error_y.array[0]) == (30, 50)
     assert mark.y[0] == 60
-    assert "expected 30.00 EUR to 50.00 EUR" in mark.customdata[0]
+    assert "expected 30.00 to 50.00 EUR" in mark.customdata[0]
     assert figure.layout.yaxis.type != "log"
 
 
@@ -120,6 +120,7 @@ def test_open_ends_and_zeros_do_not_break_the_figure() -> None:
     hits = frame([hit(low=-math.inf, high=math.inf, value=0.0)], FLAGGED)
     figure = history.history("account", "EUR", window(mean=[0, 0, 0], min=[0, 0, 0], max=[0, 0, 0]), hits, look.LIGHT)
     assert list(figure.data[1].error_y.array) == [0]
+    assert list(figure.data[1].error_y.arrayminus) == [0]
     assert history.log_floor(window(mean=[0] * 3, min=[0] * 3, max=[0] * 3), hits) is None
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import streamlit as st
-from seed import HOSTILE, SECTIONS, seed
+from caseload import HOSTILE, SECTIONS
+from seed import seed
 from streamlit.testing.v1 import AppTest
 
 import dashboard
@@ -146,7 +147,7 @@ def test_the_outcome_filter_keeps_only_its_rulings(seeded: Database) -> None:
 @pytest.mark.parametrize("kind", ["Services", "Accounts", "Counterparties", "Series"])
 def test_metrics_of_each_kind_are_drawn(kind: str, seeded: Database) -> None:
     page = opened("live")
-    page.get("button_group")[0].set_value(kind).run()
+    page.get("button_group")[2].set_value(kind).run()
     assert not page.exception
     assert kind.lower() in str(page.get("plotly_chart")[0].proto)
 
@@ -181,7 +182,8 @@ def test_a_search_finds_by_a_part_of_the_name(seeded: Database) -> None:
 def test_health_shows_streams_workers_ledger_quarantine_sizes(seeded: Database) -> None:
     said = html_of(opened("health"))
     for expected in (
-        "files behind 3",
+        "bronze: 48.0 k bytes outstanding, 3 files outstanding",
+        "landing: does not say",
         "council@box/103",
         "silent",
         "amount: NaN is not a number",
@@ -256,3 +258,13 @@ def test_anomalies_of_the_last_hour_are_counted_in_stream_time(seeded: Database)
     with seeded.connection() as connection:
         connection.execute("update anomalies set event_time = event_time + interval '2 hours' where episode_id = 'ep03'")
     assert rows_of("dashboard_pulse", seeded)[0]["anomalies_hour"] == 10
+
+
+def test_the_desk_chooses_whose_cases_it_sees_and_how_many(seeded: Database) -> None:
+    page = opened("live")
+    assert "3 confirmed, worst first" in html_of(page)
+    page.get("button_group")[0].set_value("Services").run()
+    said = html_of(page)
+    needed = said[said.index("Needs you now") : said.index("Rulings")]
+    assert ">payments " in needed
+    assert ">T137 " not in needed

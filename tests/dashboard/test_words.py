@@ -101,7 +101,11 @@ def test_quantities_carry_their_unit(value: float | None, unit: str, qualifier: 
 
 def test_an_open_end_of_a_range_is_left_out() -> None:
     infinite = float("inf")
-    assert words.between(8, 84, "amount", "EUR") == "8.00 EUR to 84.00 EUR"
+    assert words.between(8, 84, "amount", "EUR") == "8.00 to 84.00 EUR"
+    assert words.between(0, 0.6, "events") == "0 to 0.6 events"
+    assert words.between(0, 1, "events") == "0 to 1 event"
+    assert words.between(900, 12_000, "ms") == "900 ms to 12.00 s"
+    assert words.between(0.1, 51, "value") == "0.1 to 51"
     assert words.between(-infinite, 84, "ms") == "at most 84 ms"
     assert words.between(8, infinite, "ms") == "at least 8 ms"
 
@@ -133,6 +137,6 @@ def test_severity_has_a_word_at_each_bar() -> None:
 
 
 def test_the_council_says_which_way_it_rules_and_why() -> None:
-    assert words.council({"council": "rules", "why": "no model answers"}) == ("Rules", "no model answers")
+    assert words.council({"council": "rules", "why": "no model answers (Errno 111)"}) == ("Rules", "no model answers")
     assert words.council({"council": "model", "model": "llama3.1:8b"}) == ("Model", "llama3.1:8b")
     assert words.council({})[0] == words.UNKNOWN
