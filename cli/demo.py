@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -10,11 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.children import Children, end_leftovers
+from cli import bundled, demo_home
+from cli.children import Children
 from cli.errors import DemoFailed
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from store.database import Database
     from store.settings import Settings
 
-DATA = Path(__file__).parents[1] / "data"
-MARK = ".conclave-demo"  # a folder without it is never wiped
 LOOK_S = 0.5
 
 
@@ -42,11 +40,11 @@ def demo(
     from store.settings import settings
 
     started = time.monotonic()
-    with _interruptible(), _home((home or settings().home / "demo").absolute(), keep=keep) as folder:
-        chosen = _own_settings(folder)
+    with _interruptible(), demo_home.opened((home or settings().home / "demo").absolute(), keep=keep) as folder:
+        chosen = demo_home.own_settings(folder)
         children = Children(folder / "logs", folder / "children.json")
         try:
-            with _database(chosen) as database:
+            with _database(chosen, children) as database:
                 if once:
                     _once(chosen, database, children, started, as_json=as_json)
                 else:
@@ -67,13 +65,13 @@ def _once(settings: "Settings", database: "Database", children: Children, starte
     from cli import summary
     from cli.stages import Stages
 
-    sent = _land(settings)
+    sent = bundled.land(settings)
     children.start("streams", [sys.executable, "-m", "cli.streams"], dict(os.environ))
-    _teach(database)
+    bundled.teach(database)
     children.start("council", _conclave("council"), dict(os.environ))
     with Stages(sent) as stages:
         _watch(database, children, stages, until_streams_end=True)
-    figures = summary.figures(database, sent, DATA / "labels.json", time.monotonic() - started)
+    figures = summary.figures(database, sent, bundled.LABELS, time.monotonic() - started)
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
     else:
@@ -86,7 +84,7 @@ def _live(settings: "Settings", database: "Database", children: Children, rate: 
     from cli.stages import Stages
 
     port = _free_port(settings.dashboard.port)
-    _teach(database)
+    bundled.teach(database)
     for name, command in {
         "ingest": _conclave("ingest"),
         "detect": _conclave("detect"),
@@ -97,7 +95,7 @@ def _live(settings: "Settings", database: "Database", children: Children, rate: 
         if name != "produce" or not any(settings.landing.glob("*.jsonl")):
             children.start(name, command, dict(os.environ))
     say(f"Dashboard: http://127.0.0.1:{port}   (Ctrl-C stops everything; logs are in {settings.home / 'logs'})")
-    with Stages(_bundled_events()) as stages:
+    with Stages(bundled.events()) as stages:
         _watch(database, children, stages, until_streams_end=False)
 
 
@@ -107,7 +105,7 @@ def _watch(database: "Database", children: Children, stages: "Stages", *, until_
         ended = children.ended("streams")
         row = database.fetch("demo_progress")[0]
         stages.update(row)
-        if (dead := children.dead(may_end=("streams", "produce"))) is not None:
+        if (dead := children.dead(may_end=("jars", "streams", "produce"))) is not None:
             raise DemoFailed(f"{dead.name} ended with code {dead.code}. The end of {dead.log}:\n{dead.last_words()}")
         if until_streams_end and ended and row["open"] == 0:
             return
@@ -119,100 +117,23 @@ def _conclave(*words: str) -> list[str]:
 
 
 @contextmanager
-def _home(folder: Path, *, keep: bool) -> Iterator[Path]:
-    """The demo's folder, empty unless kept; its database is stopped at the end. One demo at a time."""
-    import fcntl
-
-    from store import embedded
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DemoFailed(f"another demo is running in {folder}; stop it first, or give this one its own --home.") from None
-        end_leftovers(folder / "children.json")
-        if not keep:
-            wipe(folder)
-        folder.mkdir(exist_ok=True)
-        (folder / MARK).touch()
-        try:
-            yield folder
-        finally:
-            embedded.stop(folder)
-
-
-def wipe(folder: Path) -> None:
-    """Delete a demo's folder and its database; refused for a folder that no demo made."""
-    from store import embedded
-
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise DemoFailed(f"{folder} is not empty and was not made by a demo; name another --home.")
-    embedded.remove(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _own_settings(folder: Path) -> "Settings":
-    """Settings that lead here: this home, its embedded database, its landing folder; in our environment for the children too."""
-    from store import embedded
-    from store.database import LIBPQ
-    from store.settings import settings
-
-    for name in LIBPQ:
-        os.environ.pop(name, None)
-    os.environ |= {
-        "CONCLAVE_HOME": str(folder),
-        "CONCLAVE_DATABASE_URL": embedded.start(folder),
-        "CONCLAVE_SOURCE__KIND": "files",
-        "CONCLAVE_SOURCE__FOLDER": str(folder / "landing"),
-    }
-    settings.cache_clear()
-    return settings()
-
-
-@contextmanager
-def _database(settings: "Settings") -> Iterator["Database"]:
-    from jobs import jars
+def _database(settings: "Settings", children: Children) -> Iterator["Database"]:
     from store.database import open_database
 
-    jars.ensure(say)
+    _fetch_jars(children)
     with open_database(settings) as database:
         yield database
 
 
-def _teach(database: "Database") -> None:
-    """The runbook and who calls whom; what is there already is not done again."""
-    import csv
+def _fetch_jars(children: Children) -> None:
+    """In a process of its own: the resolver's Java has much to say, and all of it belongs into a log."""
+    from jobs import jars
 
-    from rag import runbook
-
-    runbook.add_file(database, DATA / "runbook.md")
-    with (DATA / "topology.csv").open(newline="") as file:
-        for edge in csv.DictReader(file):
-            database.run("put_edge", tenant="main", caller=edge["caller"], callee=edge["callee"])
-
-
-def _land(settings: "Settings") -> int:
-    """Put the bundled data into the landing folder, unless a kept run did; the number of records there."""
-    from jobs.produce import produce
-    from jobs.targets import Folder
-
-    record = settings.home / "landed"
-    if not record.exists():
-        shutil.rmtree(settings.landing, ignore_errors=True)
-        settings.landing.mkdir(parents=True)
-        sent = produce([DATA / f"{name}.jsonl.gz" for name in _labels()["events"]], Folder(settings.landing, 10_000))
-        record.write_text(str(sent.events))
-    return int(record.read_text())
-
-
-def _labels() -> dict[str, Any]:
-    labels: dict[str, Any] = json.loads((DATA / "labels.json").read_text())
-    return labels
-
-
-def _bundled_events() -> int:
-    return sum(_labels()["events"].values())
+    if jars.missing():
+        say("Fetching the jars that Spark needs (19 MB, once) …")
+        fetching = children.start("jars", _conclave("jars"), dict(os.environ))
+        if fetching.process.wait() != 0:
+            raise DemoFailed(f"the jars could not be had. The end of {fetching.log}:\n{fetching.last_words()}")
 
 
 def _free_port(wanted: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli import demo, summary
+from cli import demo_home, summary
 from cli.errors import DemoFailed
 from cli.stages import stages
 
@@ -21,25 +21,25 @@ GOOD: dict[str, Any] = {
 
 def test_a_folder_that_no_demo_made_is_never_deleted(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(DemoFailed, match="--home"), demo._home(tmp_path, keep=False):
+    with pytest.raises(DemoFailed, match="--home"), demo_home.opened(tmp_path, keep=False):
         pass
     assert (tmp_path / "thesis.txt").exists()
 
 
 def test_a_demos_own_folder_is_begun_afresh_unless_kept(tmp_path: Path) -> None:
     home = tmp_path / "demo"
-    with demo._home(home, keep=False):
+    with demo_home.opened(home, keep=False):
         (home / "old").touch()
-    with demo._home(home, keep=True):
+    with demo_home.opened(home, keep=True):
         assert (home / "old").exists()
-    with demo._home(home, keep=False):
+    with demo_home.opened(home, keep=False):
         assert not (home / "old").exists()
 
 
 def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
     with (tmp_path / ".demo.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(DemoFailed, match="another demo"), demo._home(tmp_path / "demo", keep=False):
+        with pytest.raises(DemoFailed, match="another demo"), demo_home.opened(tmp_path / "demo", keep=False):
             pass
 
 
