@@ -1,6 +1,6 @@
 """Migrations: in order, once, raced for, and refused where the database and the code disagree."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,17 +72,12 @@ def test_an_edited_file_is_refused_but_other_line_ends_are_not(empty_url: str, f
 
 
 def test_racing_processes_apply_each_once(empty_url: str, folder: Path) -> None:
-    done: list[str] = []
-
-    def race() -> None:
+    def race(_: int) -> list[str]:
         with connect(empty_url) as connection:
-            done.extend(migrations.migrate(connection, folder))
+            return migrations.migrate(connection, folder)
 
-    racers = [threading.Thread(target=race) for _ in range(5)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join()
+    with ThreadPoolExecutor(5) as racers:
+        done = [name for names in racers.map(race, range(5)) for name in names]
     assert sorted(done) == ["0001_first", "0002_second"]
 
 
