@@ -10,6 +10,7 @@ class NoAnswer(ConclaveError):
 
     outcome = "error"
     latency_ms = 0.0
+    said: str | None = None  # what came of the answer, if anything
     calls: tuple[Any, ...] = ()  # what was called in vain, for tool_audit
 
 

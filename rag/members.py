@@ -63,9 +63,21 @@ def _ask(model: Asks, role: Role, briefs: Sequence[Brief], messages: list[Messag
     case_ids = tuple(brief.case_id for brief in briefs)
     hashed = prompt_hash(*(message["content"] for message in messages))
     try:
-        reply = model.ask(messages, answer_schema(case_ids, role))
+        reply = model.ask(messages, answer_schema(briefs, role))
     except NoAnswer as error:
-        calls.append(Call("model", model.name, error.outcome, error.latency_ms, case_ids, role, hashed, detail=str(error)))
+        calls.append(
+            Call(
+                "model",
+                model.name,
+                error.outcome,
+                error.latency_ms,
+                case_ids,
+                role,
+                hashed,
+                detail=str(error),
+                response=error.said,
+            )
+        )
         error.calls = tuple(calls)
         raise
     calls.append(

@@ -133,7 +133,9 @@ class OllamaModel:
         end = {} if whole is None else whole.response_metadata
         reason = str(end.get("done_reason") or "")
         if whole is None or reason != "stop":
-            raise Truncated(f"(it ended with {reason or 'no final message'})")
+            error = Truncated(f"(it ended with {reason or 'no final message'})")
+            error.said = None if whole is None else str(whole.content)
+            raise error
         usage: Mapping[str, Any] = whole.usage_metadata or {}
         return Reply(str(whole.content), usage.get("input_tokens"), usage.get("output_tokens"), reason, latency_ms, self.name)
 

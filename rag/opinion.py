@@ -72,11 +72,13 @@ class Answers:
     faults: dict[str, str]
 
 
-def answer_schema(case_ids: Sequence[str], role: Role) -> dict[str, Any]:
-    """The JSON schema of an answer about these cases, as the model is held to it."""
+def answer_schema(briefs: Sequence[Brief], role: Role) -> dict[str, Any]:
+    """The JSON schema of an answer about these cases, as the model is held to it; only offered items can be cited."""
+    case_ids = [brief.case_id for brief in briefs]
     one = Opinion.model_json_schema()
-    one.pop("$defs", None)
-    one["properties"]["case_id"] = {"enum": list(case_ids)}
+    one["properties"]["case_id"] = {"enum": case_ids}
+    citable = {item_id for brief in briefs for item_id in offered(role, brief)}
+    one["properties"]["citations"]["items"] = {"enum": sorted(citable, key=lambda item_id: int(item_id[1:]))}
     one["required"] = list(one["properties"]) if role == "auditor" else [name for name in one["properties"] if name != "veto"]
     if role != "auditor":
         one["properties"].pop("veto")

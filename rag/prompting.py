@@ -13,7 +13,7 @@ from rag.quoting import tokens
 from store.settings import Model
 
 FOLDER = Path(__file__).parent / "prompts"
-ANSWER_TOKENS = 150  # of one opinion
+ANSWER_TOKENS = 220  # of one opinion, on the long side
 ROOM = 200  # for what a chat template adds
 
 

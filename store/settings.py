@@ -39,7 +39,9 @@ class Source(Section):
     max_files_per_trigger: Positive = 32
     kafka_servers: str = Field("127.0.0.1:9092", description="bootstrap servers")
     kafka_topics: str = Field("events", description="comma-separated topics")
-    kafka_options: dict[str, str] = Field({}, description="passed to the Kafka source with `kafka.` before each name: SASL, SSL …")
+    kafka_options: dict[str, str] = Field(
+        {}, description="passed to the Kafka source with `kafka.` before each name: SASL, SSL …"
+    )
     max_offsets_per_trigger: Positive = 500_000
     starting_offsets: Literal["earliest", "latest"] = "earliest"
 
@@ -55,14 +57,18 @@ class Ingest(Section):
 class Detect(Section):
     """Windows, detectors and the stateful query."""
 
-    shards: int = Field(64, ge=1, le=65_536, description="fixed at the first checkpoint; more shards, more cores can share the work")
+    shards: int = Field(
+        64, ge=1, le=65_536, description="fixed at the first checkpoint; more shards, more cores can share the work"
+    )
     window: int = Field(100, ge=8, le=250, description="points kept per entity")
     warm_up: int = Field(20, ge=2, description="points an entity needs before it is judged")
     recent_ids: int = Field(32, ge=0, le=128, description="event ids remembered per entity, to know duplicates")
     lateness_s: float = Field(3600, ge=0, description="an event older than its entity's newest by more than this is late")
     idle_s: Seconds = Field(30 * 86_400, description="a gap longer than this starts a fresh window")
     max_entities_per_shard: Positive = 100_000
-    detectors: tuple[str, ...] = Field(("amount_z", "amount_robust_z", "velocity", "error_rate", "latency", "value_z", "difference_z"))
+    detectors: tuple[str, ...] = Field(
+        ("amount_z", "amount_robust_z", "velocity", "error_rate", "latency", "value_z", "difference_z")
+    )
     thresholds: dict[str, float] = Field({}, description="detector → score that flags, over its default")
     min_count: Positive = Field(20, description="requests before a service's error rate or latency is judged")
     min_error_rate: Share = 0.2
@@ -98,9 +104,13 @@ class Model(Section):
     base_url: str = "http://127.0.0.1:11434"
     name: str = "llama3.1:8b"
     temperature: float = Field(0.0, ge=0, le=2)
-    timeout_s: Seconds = 60
-    max_tokens: Positive = 900
-    context_tokens: Positive = 8192
+    timeout_s: Seconds = Field(120, description="of one call, which may be about ten cases")
+    max_tokens: Positive = Field(
+        2400, description="most tokens of one answer; about 220 a case, so fewer cases a call when lower"
+    )
+    context_tokens: Positive = Field(
+        16_384, description="prompt and answer together; a batch that does not fit is cut into calls"
+    )
     calls_per_minute: Positive = 60
     breaker_failures: Positive = Field(3, description="failures in a row that open the circuit")
     breaker_open_s: Seconds = 30
@@ -141,9 +151,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CONCLAVE_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
-    home: Path = Field(Path("var"), description="folder of everything written: Delta tables, checkpoints, embedded database, logs")
+    home: Path = Field(
+        Path("var"), description="folder of everything written: Delta tables, checkpoints, embedded database, logs"
+    )
     tenant: str = "main"
-    database_url: SecretStr | None = Field(None, description="a Postgres; without it libpq's PG* variables, else the embedded one")
+    database_url: SecretStr | None = Field(
+        None, description="a Postgres; without it libpq's PG* variables, else the embedded one"
+    )
     pool_size: Positive = 4
     seed: int = 7
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -174,8 +188,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource, file_secret_settings: PydanticBaseSettingsSource,
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = Path(os.environ.get("CONCLAVE_CONFIG", "conclave.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
@@ -197,9 +215,16 @@ def read(**given: Any) -> Settings:
     Raises BadSettings with one line per fault, naming the key.
     """
     known = known_variables()
-    unknown = sorted(name for name in os.environ if name.startswith("CONCLAVE_") and not name.startswith("CONCLAVE_TEST_") and name not in known)
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith("CONCLAVE_") and not name.startswith("CONCLAVE_TEST_") and name not in known
+    )
     if unknown:
-        hints = [f"{name} (did you mean {near[0]}?)" if (near := difflib.get_close_matches(name, known, 1)) else name for name in unknown]
+        hints = [
+            f"{name} (did you mean {near[0]}?)" if (near := difflib.get_close_matches(name, known, 1)) else name
+            for name in unknown
+        ]
         raise BadSettings("unknown setting: " + ", ".join(hints))
     try:
         return Settings(**given)

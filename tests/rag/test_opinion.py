@@ -112,9 +112,11 @@ def test_opinions_about_other_cases_are_ignored_and_two_about_one_are_none(brief
     assert read_answer(json.dumps({"opinions": [said(case_id="case-other"), said()]}), "analyst", [brief]).faults == {}
 
 
-def test_only_the_auditor_is_asked_for_a_veto() -> None:
-    assert "veto" in answer_schema(["c"], "auditor")["properties"]["opinions"]["items"]["required"]
-    assert "veto" not in json.dumps(answer_schema(["c"], "analyst"))
+def test_only_the_auditor_is_asked_for_a_veto_and_only_offered_items_can_be_cited(brief: Brief) -> None:
+    assert "veto" in answer_schema([brief], "auditor")["properties"]["opinions"]["items"]["required"]
+    assert "veto" not in json.dumps(answer_schema([brief], "analyst"))
+    citable = answer_schema([brief], "analyst")["properties"]["opinions"]["items"]["properties"]["citations"]["items"]["enum"]
+    assert citable == ["e1", "e2", "e3", "e4"]
 
 
 @given(st.lists(st.sampled_from(["pays", "often", "p95", "e1", "{{e1.hits}}", "{{ e2.value }}", "above", "one"]), max_size=8))

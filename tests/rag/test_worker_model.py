@@ -253,9 +253,9 @@ def test_batches_are_cut_to_what_the_model_can_read_and_write(make_facts: Any) -
     from rag.brief import build
 
     briefs = [build(make_facts(), 1800)] * 20
-    wide = [len(pack) for pack in packs(briefs, Model(context_tokens=60_000, max_tokens=900))]
+    wide = [len(pack) for pack in packs(briefs, Model(context_tokens=60_000, max_tokens=1320))]
     assert wide == [6, 6, 6, 2]
-    narrow = [len(pack) for pack in packs(briefs, Model(context_tokens=2700, max_tokens=900))]
+    narrow = [len(pack) for pack in packs(briefs, Model(context_tokens=3100, max_tokens=1320))]
     assert sum(narrow) == 20
     assert max(narrow) < 6
     assert [len(pack) for pack in packs(briefs[:2], Model(context_tokens=600, max_tokens=100))] == [1, 1]
