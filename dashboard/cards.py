@@ -4,6 +4,7 @@ Everything in a ruling may quote events, so every piece goes through `words.esca
 change is the same HTML, and the browser keeps it unfolded.
 """
 
+from itertools import groupby
 from typing import Any
 
 from dashboard import words
@@ -86,22 +87,21 @@ def failed_checks(row: Row) -> str:
 
 
 def next_steps(row: Row) -> str:
-    """What to do, each step with the runbook section it comes from, and the proposed commands."""
-    steps = row["next_steps"] or []
-    lines = "".join(
-        f'<li data-n="{place}.">{escaped(step.get("text", ""), 700)}{source_of(step, row)}</li>'
-        for place, step in enumerate(steps, 1)
+    """What to do, under the runbook section it comes from, and the commands proposed."""
+    numbered = enumerate(row["next_steps"] or [], 1)
+    lists = "".join(
+        _steps(row, section_id, list(steps)) for section_id, steps in groupby(numbered, key=lambda one: one[1].get("section_id"))
     )
     tags = "".join(f'<span class="cv-tag">{escaped(commanded(command))}</span> ' for command in row["commands"] or [])
-    proposed = f"<section><h3>Commands</h3>{tags}</section>" if tags else ""
-    return (f'<section><h3>Next steps</h3><ul class="cv-steps">{lines}</ul></section>' if lines else "") + proposed
+    return lists + (f"<section><h3>Commands</h3>{tags}</section>" if tags else "")
 
 
-def source_of(step: Row, row: Row) -> str:
-    """The runbook section that a step comes from, named by its last heading when the brief holds it."""
-    section_id = step.get("section_id")
-    named = next((heading(item) for item in items(row) if section_of(item) == section_id), "runbook")
-    return f'<span class="cv-soft"> · {section_link(section_id, named.rpartition(" › ")[2])}</span>' if section_id else ""
+def _steps(row: Row, section_id: str | None, steps: list[tuple[int, Row]]) -> str:
+    """Neighbouring steps of one section; it is named by its last heading when the brief holds it."""
+    named = next((heading(item) for item in items(row) if section_of(item) == section_id), "the runbook").rpartition(" › ")[2]
+    source = f" from {section_link(section_id, named)}" if section_id else ""
+    lines = "".join(f'<li data-n="{place}.">{escaped(step.get("text", ""), 700)}</li>' for place, step in steps)
+    return f'<section><h3>{"Next steps" if steps[0][0] == 1 else "Then"}{source}</h3><ul class="cv-steps">{lines}</ul></section>'
 
 
 def commanded(command: Row) -> str:

@@ -49,21 +49,21 @@ def _result(row: Row) -> str:
 
 
 def contents(rows: list[Row], chosen: str) -> str:
-    """The runbook's sections by document, indented by depth, the open one marked."""
-    return (
-        '<nav aria-label="Runbook contents">'
-        + "".join(
-            f'<h2 class="cv-head">{escaped(title)}</h2><ul class="cv-toc">{"".join(_entry(row, chosen) for row in of)}</ul>'
-            for title, of in groupby(rows, key=lambda row: row["title"])
-        )
-        + "</nav>"
-    )
+    """The runbook's sections under their document's chapters, the open one marked."""
+    chapters = groupby(rows, key=lambda row: (row["title"], row["heading_path"][0] if row["heading_path"] else ""))
+    listed = "".join(_chapter(chapter or title, list(of), chosen) for (title, chapter), of in chapters)
+    return f'<nav aria-label="Runbook contents">{listed}</nav>'
+
+
+def _chapter(name: str, rows: list[Row], chosen: str) -> str:
+    entries = "".join(_entry(row, chosen) for row in rows)
+    return f'<h2 class="cv-head">{escaped(name)}</h2><ul class="cv-toc">{entries}</ul>'
 
 
 def _entry(row: Row, chosen: str) -> str:
     path = row["heading_path"] or [row["title"]]
     current = ' aria-current="page"' if row["section_id"] == chosen else ""
     return (
-        f'<li{current} style="padding-left:{0.9 * (len(path) - 1):.1f}rem">'
+        f'<li{current} style="padding-left:{0.9 * max(0, len(path) - 2):.1f}rem">'
         f'<a href="{words.link("runbook", section=row["section_id"])}">{escaped(path[-1], 120)}</a></li>'
     )

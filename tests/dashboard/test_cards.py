@@ -12,35 +12,8 @@ from dashboard import cards, exhibits, lists, markup, summary, tables
 from rag.items import Brief, Item, as_json
 
 AT = datetime(2026, 3, 4, 14, 2, 11, tzinfo=UTC)
-ALLOWED = {
-    "details",
-    "summary",
-    "span",
-    "div",
-    "section",
-    "b",
-    "p",
-    "h2",
-    "h3",
-    "ul",
-    "li",
-    "a",
-    "br",
-    "small",
-    "nav",
-    "code",
-    "table",
-    "caption",
-    "thead",
-    "tbody",
-    "tr",
-    "th",
-    "td",
-    "dl",
-    "dt",
-    "dd",
-}
-
+ALLOWED = {"details", "summary", "span", "div", "section", "b", "p", "h2", "h3", "ul", "li", "a", "br", "small", "nav",
+           "code", "table", "caption", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd"}  # fmt: skip
 ANY_TEXT = st.text(min_size=1).filter(str.strip) | st.sampled_from(
     ['"><script>x</script>', "</details>", "' onmouseover=alert(1) '", "<!--"]
 )
@@ -160,6 +133,13 @@ def test_the_evidence_shows_numbers_with_units_and_what_was_omitted() -> None:
     assert "value 1,240.00 EUR" in said
     assert "Card testing › Checks" in said
     assert "2 omitted for want of room: 2 neighbour" in said
+
+
+def test_steps_stand_under_the_section_they_come_from() -> None:
+    steps = [{"text": "Hold it.", "section_id": "rb#checks"}, {"text": "Ask.", "section_id": "rb#checks"}, {"text": "Wait."}]
+    page = Page(cards.next_steps(ruling(next_steps=steps)))
+    assert page.links == ["runbook?section=rb%23checks"]
+    assert page.text == "Next steps from ChecksHold it.Ask.ThenWait."
 
 
 def test_only_failed_checks_are_listed() -> None:

@@ -15,7 +15,7 @@ from dashboard import reading
 from store.database import Database
 from store.settings import settings
 
-PAGES = Path(str(dashboard.__file__)).with_name("pages")
+VIEWS = Path(str(dashboard.__file__)).with_name("views")
 NAMES = ("live", "entity", "health", "runbook")
 
 
@@ -49,7 +49,7 @@ def seeded(here: None, database: Database) -> Database:
 
 
 def opened(which: str, /, **query: str) -> AppTest:
-    page = AppTest.from_file(str(PAGES / f"{which}.py"), default_timeout=30)
+    page = AppTest.from_file(str(VIEWS / f"{which}.py"), default_timeout=30)
     for key, value in query.items():
         page.query_params[key] = value
     page.run()
@@ -234,7 +234,7 @@ def test_every_query_of_the_pages_runs_and_reads_only_its_tenant(seeded: Databas
 
 
 def test_the_app_itself_starts_on_the_live_page(seeded: Database) -> None:
-    app = AppTest.from_file(str(PAGES.parent / "app.py"), default_timeout=30).run()
+    app = AppTest.from_file(str(VIEWS.parent / "app.py"), default_timeout=30).run()
     assert not app.exception
     assert "Needs you now" in html_of(app)
 

@@ -32,7 +32,7 @@ def show() -> None:
     with main:
         section(chosen or contents[0]["section_id"])
     with side:
-        st.html(lists.contents(contents, chosen))
+        st.html(lists.contents(contents, chosen or contents[0]["section_id"]))
 
 
 shell.begin()
