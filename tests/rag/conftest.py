@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
+import hypothesis
 import pytest
 
 from rag import docket
@@ -16,6 +17,9 @@ from rag.facts import Facts, Section
 from rag.triage import lane
 from store.database import Connection, Database
 from store.settings import Council
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # the machine is shared
+hypothesis.settings.load_profile("unhurried")
 
 START = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 Row = dict[str, Any]

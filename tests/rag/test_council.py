@@ -111,6 +111,23 @@ def test_next_steps_come_from_the_cited_sections_only(brief: Brief) -> None:
     assert ruled(brief, *plain).next_steps == []
 
 
+def test_next_steps_fit_what_was_ruled_and_never_come_from_a_reason_not_to_act(make_facts: Any, make_section: Any) -> None:
+    sections = (
+        make_section("Block it", "block_account", steps=("Block.",)),
+        make_section("Honest", "none", steps=("Dismiss.",)),
+        make_section("Step up", "step_up_auth", steps=("Step up.",)),
+    )
+    brief = build(make_facts(sections=sections), 5000)
+    cited = [item.id for item in brief.items if item.kind == "section"]
+    ruling = ruled(
+        brief,
+        *(speak(brief, role, citations=["e1", *(cited if role != "analyst" else [])], action="step_up_auth") for role in ROLES),
+    )
+    assert [step["text"] for step in ruling.next_steps] == ["Step up."]
+    watched = ruled(brief, *(speak(brief, role, citations=["e1", *(cited if role != "analyst" else [])]) for role in ROLES))
+    assert [step["text"] for step in watched.next_steps] == ["Block.", "Step up."]
+
+
 def test_digits_of_the_root_cause_come_from_the_evidence(brief: Brief) -> None:
     cause = ruled(brief, *trio(brief, ["confirm"] * 3)).root_cause
     assert "1,200.00 EUR by account:A12/EUR, where 40.00 EUR is usual" in cause
