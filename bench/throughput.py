@@ -21,6 +21,7 @@ from store.database import open_database
 from store.settings import Settings, read
 
 ONE = ("amount_z",)
+HOUR_US = 3_600_000_000
 COLD_BATCHES = 2
 
 
@@ -31,7 +32,9 @@ def fill(spark: Any, settings: Settings, events: int, batch: int, accounts: int,
     for number in range(events // batch):
         rows = spark.range(number * batch, (number + 1) * batch, 1, 2).selectExpr(
             "concat('e', id) as event_id",
-            f"timestamp_micros(1700000000000000 + {number} * 3600000000L + cast(pmod(id, {batch}) * 3600000000.0 / {batch} as bigint)) as event_time",
+            f"timestamp_micros(1700000000000000 + {number} * {HOUR_US}L + cast("
+            f"pmod(id, {batch}) * {HOUR_US}.0 / {batch} as bigint)) "
+            "as event_time",
             "'transaction' as kind",
             f"concat('A', pmod(xxhash64(id, 1), {accounts})) as account_id",
             "exp(3 + randn(id_seed) * 0.5) * if(pmod(xxhash64(id, 2), 5000) = 0, 40, 1) as amount".replace(

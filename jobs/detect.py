@@ -7,7 +7,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.state import GroupStateTimeout
 
 from jobs import bronze, checkpoint, entities, shards
@@ -45,12 +45,11 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     begin = start_of(spark, place)
     source = spark.readStream.format("delta").option("startingVersion", begin.version).option("ignoreDeletes", "true")
     events = source.option("maxFilesPerTrigger", settings.detect.max_files_per_trigger).load(settings.bronze)
+    fold: Any = shards.folder(policy, begin.metrics_after_row)  # knows GroupState by its shape only
     folded = (
         points(events, settings.detect.shards)
         .groupBy("shard")
-        .applyInPandasWithState(
-            shards.folder(policy, begin.metrics_after_row), shards.OUTPUT, shards.STATE, "append", GroupStateTimeout.NoTimeout
-        )
+        .applyInPandasWithState(fold, shards.OUTPUT, shards.STATE, "append", GroupStateTimeout.NoTimeout)
     )
     stream = folded.writeStream.queryName("detect").outputMode("append").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.detect.trigger_s} seconds"}

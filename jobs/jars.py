@@ -12,11 +12,12 @@ from typing import Any
 from jobs.errors import JarsUnavailable
 
 # Resolved without transitive dependencies: Delta's closure would bring second copies of Hadoop and Parquet.
+KAFKA_LOGIN = "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.0.0"
 PINNED = {
     "io.delta:delta-spark_4.2_2.13:4.4.0": "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
     "io.delta:delta-storage:4.4.0": "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
     "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0": "64539c45e5d39f7ddb747312c239f38f5208d08c1a0ddf7d70beb2fbd9373705",
-    "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.0.0": "f2be3b76f9e6cbe63379d4e4e0dc14f59dbf056ae2ad16ff15ac108004c86767",
+    KAFKA_LOGIN: "f2be3b76f9e6cbe63379d4e4e0dc14f59dbf056ae2ad16ff15ac108004c86767",
     "org.apache.kafka:kafka-clients:3.9.2": "014b4ef36884478a932641818b080c36a8f8e2e92dc771e800c9d2694f4f83d8",
     "org.apache.commons:commons-pool2:2.13.1": "f77a5060d6936a9144023584232f9de3f2248f1abfe156e9d31795f18770674f",
 }
@@ -81,7 +82,8 @@ def resolve(coordinates: list[str], ivy: Path, cache: Path) -> None:
     from pyspark.conf import SparkConf
     from pyspark.java_gateway import launch_gateway
 
-    gateway: Any = launch_gateway(SparkConf())
+    launch: Callable[[Any], Any] = launch_gateway
+    gateway = launch(SparkConf())
     jvm = gateway.jvm
     maven, nothing = jvm.org.apache.spark.util.MavenUtils, getattr(getattr(jvm.scala, "None$"), "MODULE$")
     quiet = jvm.java.io.PrintStream(jvm.java.io.OutputStream.nullOutputStream())

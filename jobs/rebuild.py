@@ -74,4 +74,4 @@ def version_since(spark: SparkSession, bronze: str, since: datetime) -> int:
 
     history = DeltaTable.forPath(spark, bronze).history().select("version", "timestamp").collect()
     versions = sorted(row["version"] for row in history if row["timestamp"].astimezone(UTC) >= since)
-    return versions[0] if versions else max(row["version"] for row in history)
+    return int(versions[0] if versions else max(row["version"] for row in history))

@@ -50,7 +50,7 @@ def run_once(settings: Settings, on_progress: Progress | None = None) -> None:
 
 
 def job_of(name: str) -> Job:
-    return importlib.import_module(f"jobs.{name}")  # type: ignore[return-value]
+    return importlib.import_module(f"jobs.{name}")
 
 
 def submitted(name: str) -> None:

@@ -21,7 +21,8 @@ from store.settings import Settings
 
 LONGEST_MESSAGE = 500
 EVENT_FIELDS = (
-    "event_id", "kind", "account_id", "amount", "currency", "counterparty_id", "service", "status", "latency_ms", "metric", "value",
+    "event_id", "kind", "account_id", "amount", "currency", "counterparty_id", "service", "status", "latency_ms", "metric",
+    "value",
 )  # fmt: skip
 Events = dict[int, dict[str, Any]]  # bronze row number → the row
 
@@ -89,10 +90,10 @@ def commit(database: Database, batch: Batch, events: Events, policy: Policy, set
         write_flagged(connection, batch, events, policy, settings)
         write_conflicts(connection, batch, events, settings)
         counts = batch.counts()
+        detail = {**batch.detail, "new_entities": names, "newest_row": counts.pop("newest_row")}
         run(connection, "put_detect_batch", query_id=batch.query_id, batch_id=batch.batch_id, offsets_hash=offsets_hash,
             settings_hash=policy.hash, offsets={"ends": batch.offsets}, newest_event=moment(counts.pop("newest")),
-            episodes=len(batch.rows("episode")), detail={**batch.detail, "new_entities": names, "newest_row": counts.pop("newest_row")}, started_at=batch.started,
-            **counts)  # fmt: skip
+            episodes=len(batch.rows("episode")), detail=detail, started_at=batch.started, **counts)  # fmt: skip
     return True
 
 
@@ -102,8 +103,8 @@ def write_entities(connection: Connection, batch: Batch, events: Events) -> int:
     for one in batch.rows("entity"):
         event = events[one["row"]]
         entity, subject, qualifier = entities.name(one["kind"], event)
-        rows.append((one["entity_hash"], event["tenant"], entity, KIND_NAMES[one["kind"]], subject, qualifier, moment(one["time"]),
-                     event["ingest_time"]))  # fmt: skip
+        rows.append((one["entity_hash"], event["tenant"], entity, KIND_NAMES[one["kind"]], subject, qualifier,
+                     moment(one["time"]), event["ingest_time"]))  # fmt: skip
     if rows:
         copy_rows(connection, "incoming_entities", columns, sorted(rows))
         run(connection, "merge_entities")

@@ -93,17 +93,19 @@ def rows_of(database: Database, query: str) -> list[dict[str, Any]]:
 # What must be equal after a fault: everything from ledger to docket but the wall clock and the ids of checkpoints.
 TABLES = {
     "entities": "select entity_hash, tenant, entity, kind, subject, qualifier, first_seen from entities order by 1",
-    "metrics_hour": "select entity_hash, bucket, count, sum, sum_squares, min, max, anomalies, late, duplicates from metrics_hour order by 1, 2",
-    "metrics_minute": """select entity_hash, bucket, count, errors, sum, sum_squares, min, max, histogram, anomalies, late, duplicates
-        from metrics_minute order by 1, 2""",
-    "anomalies": """select anomaly_id, episode_id, ordinal, entity, detector, event_id, event_time, value, expected, low, high, unit,
-        window_size, severity, scores, context, event from anomalies order by 1""",
-    "episodes": """select episode_id, entity, kind, revision, started_at, last_at, first_event_id, last_event_id, severity, detectors,
-        worst - 'detected_at' - 'query_id' - 'batch_id' - 'arrived_at' as worst, settings_hash from episodes order by 1""",
+    "metrics_hour": """select entity_hash, bucket, count, sum, sum_squares, min, max, anomalies, late, duplicates
+        from metrics_hour order by 1, 2""",
+    "metrics_minute": """select entity_hash, bucket, count, errors, sum, sum_squares, min, max, histogram, anomalies, late,
+        duplicates from metrics_minute order by 1, 2""",
+    "anomalies": """select anomaly_id, episode_id, ordinal, entity, detector, event_id, event_time, value, expected, low, high,
+        unit, window_size, severity, scores, context, event from anomalies order by 1""",
+    "episodes": """select episode_id, entity, kind, revision, started_at, last_at, first_event_id, last_event_id, severity,
+        detectors, worst - 'detected_at' - 'query_id' - 'batch_id' - 'arrived_at' as worst, settings_hash
+        from episodes order by 1""",
     "cases": "select case_id, episode_id, entity, revision, severity, lane, started_at, last_at from cases order by 1",
     "docket": "select case_id, lane, priority, revision, heard_revision, state, reason from docket order by 1",
-    "batches": """select batch_id, events, points, late, duplicates, conflicts, unwatched, anomalies, episodes, entities, state_bytes
-        from batches where job = 'detect' order by 1""",
+    "batches": """select batch_id, events, points, late, duplicates, conflicts, unwatched, anomalies, episodes, entities,
+        state_bytes from batches where job = 'detect' order by 1""",
 }
 
 

@@ -45,8 +45,10 @@ def cut(settings: Settings) -> Settings:
 def killed_after(settings: Settings, database: Database, batches: int) -> int:
     """Start the detect job as a process and kill it once so many batches are in the ledger; how many there were then."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONCLAVE_")} | {
-        "CONCLAVE_HOME": str(settings.home), "CONCLAVE_DATABASE_URL": url_of(settings), "CONCLAVE_DETECT__SHARDS": "4",
-        "CONCLAVE_DETECT__TRIGGER_S": "0", "CONCLAVE_DETECT__MAX_FILES_PER_TRIGGER": "1", "CONCLAVE_SPARK__SHUFFLE_PARTITIONS": "2",
+        "CONCLAVE_HOME": str(settings.home), "CONCLAVE_DATABASE_URL": url_of(settings),
+        "CONCLAVE_DETECT__SHARDS": "4",
+        "CONCLAVE_DETECT__TRIGGER_S": "0", "CONCLAVE_DETECT__MAX_FILES_PER_TRIGGER": "1",
+        "CONCLAVE_SPARK__SHUFFLE_PARTITIONS": "2",
     }  # fmt: skip
     log = (settings.home / "killed.log").open("ab")
     child = subprocess.Popen(
