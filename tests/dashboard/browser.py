@@ -49,27 +49,28 @@ def chromium() -> Iterator[Browser]:
 @contextlib.contextmanager
 def served(folder: Path, **variables: str) -> Iterator[str]:
     """The dashboard as `conclave dashboard` starts it, on a free port; yields its address and ends it."""
-    port = _free_port()
+    port = free_port()
     with (folder / "dashboard.log").open("wb") as log:
         process = subprocess.Popen(
             command("127.0.0.1", port), env={**os.environ, **variables}, cwd=folder, stdout=log, stderr=log
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            _answering(address, process)
+            answering(address, process)
             yield address
         finally:
             process.terminate()
             process.wait(10)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
-def _answering(address: str, process: "subprocess.Popen[Any]") -> None:
+def answering(address: str, process: "subprocess.Popen[Any]") -> None:
+    """Wait until the dashboard answers; fail when it ends first or takes too long."""
     until = time.monotonic() + DEADLINE_S
     while time.monotonic() < until:
         assert process.poll() is None, "the dashboard ended while starting"

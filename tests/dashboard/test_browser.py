@@ -82,6 +82,7 @@ def test_a_new_case_appears_by_itself_and_an_unfolded_ruling_stays_unfolded(
     ruling.locator("> summary").focus()
     page.keyboard.press("Enter")
     expect(ruling.get_by_text("Next steps")).to_be_visible()
+    expect(page.locator(".cv-feed")).to_be_visible(timeout=LATE_MS)
     read_at = page.get_by_text("Read at").inner_text()
     with database.connection() as connection:
         connection.execute("update episodes set last_at = last_at - interval '30 days'")
