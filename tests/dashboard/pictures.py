@@ -44,7 +44,7 @@ def worst(page: Page) -> str:
 def take(address: str, entity: str | None) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        page = opened(browser, address, 1280, 1500, 1.5)
+        page = opened(browser, address, 1280, 1900, 1.5)
         drawn(page, "Needs you now")
         href = f"entity?name={quote(entity, safe='')}" if entity else worst(page)
         page.mouse.move(0, 0)
