@@ -87,7 +87,6 @@ def _live(settings: "Settings", database: "Database", children: Children, rate: 
     bundled.teach(database)
     for name, command in {
         "ingest": _conclave("ingest"),
-        "detect": _conclave("detect"),
         "council": _conclave("council"),
         "dashboard": _conclave("dashboard", "--host", "127.0.0.1", "--port", str(port)),
         "produce": _conclave("produce", "--rate", str(rate), "--shift-to-now"),
@@ -95,8 +94,24 @@ def _live(settings: "Settings", database: "Database", children: Children, rate: 
         if name != "produce" or not any(settings.landing.glob("*.jsonl")):
             children.start(name, command, dict(os.environ))
     say(f"Dashboard: http://127.0.0.1:{port}   (Ctrl-C stops everything; logs are in {settings.home / 'logs'})")
+    _await_tables(settings, children)
+    children.start("detect", _conclave("detect"), dict(os.environ))
     with Stages(bundled.events()) as stages:
         _watch(database, children, stages, until_streams_end=False)
+
+
+def _await_tables(settings: "Settings", children: Children) -> None:
+    """Ingest makes the Delta tables, the quarantine last; a second job that makes them at the same moment would disturb it."""
+    made = Path(settings.quarantine, "_delta_log", f"{0:020d}.json")
+    while not made.exists():
+        _check(children)
+        time.sleep(LOOK_S)
+
+
+def _check(children: Children) -> None:
+    """Raise DemoFailed with the last words of a child that ended although it should not have."""
+    if (dead := children.dead(may_end=("jars", "streams", "produce"))) is not None:
+        raise DemoFailed(f"{dead.name} ended with code {dead.code}. The end of {dead.log}:\n{dead.last_words()}")
 
 
 def _watch(database: "Database", children: Children, stages: "Stages", *, until_streams_end: bool) -> None:
@@ -105,8 +120,7 @@ def _watch(database: "Database", children: Children, stages: "Stages", *, until_
         ended = children.ended("streams")
         row = database.fetch("demo_progress")[0]
         stages.update(row)
-        if (dead := children.dead(may_end=("jars", "streams", "produce"))) is not None:
-            raise DemoFailed(f"{dead.name} ended with code {dead.code}. The end of {dead.log}:\n{dead.last_words()}")
+        _check(children)
         if until_streams_end and ended and row["open"] == 0:
             return
         time.sleep(LOOK_S)
