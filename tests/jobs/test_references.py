@@ -32,6 +32,21 @@ def account(seed: int, n: int = 400) -> Points:
     return replace(even(np.round(amounts, 2)), time=START + (np.cumsum(gaps) * S).astype(np.int64))
 
 
+def on_the_grid(points: Points) -> Points:
+    """The same with amounts and gaps that the coding keeps exactly."""
+    gaps_us = np.diff(points.time, prepend=points.time[0])
+    exact_us = SIXTEENTHS[encode_gaps(gaps_us)] * (S // 16)
+    return replace(points, value=decode_amounts(encode_amounts(points.value)), time=START + np.cumsum(exact_us))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["amount_z", "amount_robust_z", "velocity"])
+def test_account_detectors_equal_their_reference_where_the_coding_is_exact(name, seed):
+    points = on_the_grid(account(seed))
+    ours, reference = scores(points, name, UNIT), np.abs(np.array(naive.amount_scores(points, 40, 20)[name]))
+    np.testing.assert_allclose(np.abs(ours), reference, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("name", "within"), [("amount_z", 0.03), ("amount_robust_z", 0.06)])
 def test_amount_detectors_equal_their_reference_within_the_coding(name, within, seed):
