@@ -89,6 +89,7 @@ def data_folder(folder: Path, who: Account | None) -> Path:
     data = folder / "data"
     if not data.exists() and not reaches(who, folder):
         data = elsewhere(folder)
+        _shared_folder(data.parent)
     record.write_text(f"{data}\n")
     return data
 
@@ -96,10 +97,10 @@ def data_folder(folder: Path, who: Account | None) -> Path:
 def elsewhere(folder: Path) -> Path:
     """The folder for the data of a home that the server's account cannot enter; named after the home."""
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    return _shared_folder(SHARED / name) / "data"
+    return SHARED / name / "data"
 
 
-def _shared_folder(path: Path) -> Path:
+def _shared_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -108,4 +109,3 @@ def _shared_folder(path: Path) -> Path:
         ) from None
     for made in (SHARED, path):
         made.chmod(0o755)
-    return path
