@@ -204,6 +204,14 @@ def test_eviction_leaves_no_trace_in_the_state(kind):
     assert evicted.pack(SMALL) == stayed.pack(SMALL)
 
 
+@pytest.mark.parametrize(("wait", "held"), [(SMALL.idle_us + SMALL.lateness_us, 1), (SMALL.idle_us + SMALL.lateness_us + 1, 0)])
+def test_an_entity_is_evicted_exactly_when_nothing_can_join_its_window_any_more(wait, held):
+    calm = even([10.0 + i % 3 for i in range(20)])
+    tick = columns([Point(int(calm.time.max()) + wait, 1.0, UNWATCHED, 0, id=9, row=99)])
+    state, _ = fold([calm, tick], SMALL)
+    assert state.entities == held
+
+
 def test_the_cap_forgets_the_longest_unheard_over_all_families_and_counts():
     policy = replace(SMALL, max_entities=3)
     parts = [even([1.0], kind=kind, entity=entity, start=START + entity * S, first=entity)
