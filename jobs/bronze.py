@@ -8,6 +8,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from store.database import Database, fetch
+from store.settings import Settings
+
 EVENT_FIELDS = (
     "event_id", "event_time", "kind", "account_id", "amount", "currency", "counterparty_id", "service", "status", "latency_ms",
     "metric", "value", "message", "attributes", "tenant",
@@ -45,6 +48,14 @@ STAMPS = [
 ]
 BRONZE = T.StructType([f for f in CHECKED if f.name not in ("reason", "field")] + STAMPS)
 QUARANTINE = T.StructType([f for f in CHECKED if f.name in ("tenant", "raw", "source", "position", "reason", "field")] + STAMPS)
+
+
+def prepare(spark: SparkSession, settings: Settings, database: Database) -> None:
+    """Make both tables where there are none. Ingest and detect start at the same time: a lock lets one go first, since two
+    that create a Delta table at once get a ProtocolChangedException."""
+    with database.connection() as connection:
+        fetch(connection, "lock_tables", place=settings.bronze)
+        create(spark, settings.bronze, settings.quarantine)
 
 
 def create(spark: SparkSession, bronze: str, quarantine: str) -> None:

@@ -39,7 +39,7 @@ def points(events: DataFrame, shard_count: int) -> DataFrame:
 
 def start(spark: SparkSession, settings: Settings, database: Database, *, once: bool) -> StreamingQuery:
     """Start the stream; with `once` it ends when all of bronze that is there now was folded."""
-    bronze.create(spark, settings.bronze, settings.quarantine)
+    bronze.prepare(spark, settings, database)
     place, policy = settings.checkpoint("detect"), Policy.of(settings.detect)
     checkpoint.pin(spark, place, {"job": "detect", "shards": settings.detect.shards, "layout": policy.layout_hash})
     begin = start_of(spark, place)

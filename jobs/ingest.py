@@ -46,7 +46,7 @@ FILES = "path string, modificationTime timestamp, length long, content binary"
 
 def start(spark: SparkSession, settings: Settings, database: Database, *, once: bool) -> StreamingQuery:
     """Start the stream; with `once` it ends when everything that is there now was taken."""
-    bronze.create(spark, settings.bronze, settings.quarantine)
+    bronze.prepare(spark, settings, database)
     place = settings.checkpoint("ingest")
     fixed = {"job": "ingest", "source": settings.source.kind}
     checkpoint.pin(spark, place, fixed)

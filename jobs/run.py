@@ -83,7 +83,7 @@ def follow(query: Any, name: str, database: Database, stop: threading.Event | No
            beside: tuple[Any, str] | None = None) -> None:  # fmt: skip
     """Wait for the query's end and write its progress; raises StreamFailed when it broke."""
     watched = [(query, name)] + ([beside] if beside is not None else [])
-    seen: dict[str, int] = {}
+    seen: dict[str, str] = {}
     try:
         while not query.awaitTermination(LOOK_S):
             for one, label in watched:
@@ -105,7 +105,7 @@ def drain(query: Any, database: Database, on_progress: Progress | None) -> None:
     """Let a running query take all that is there."""
     waiting = threading.Thread(target=query.processAllAvailable, daemon=True)
     waiting.start()
-    seen: dict[str, int] = {}
+    seen: dict[str, str] = {}
     while waiting.is_alive():
         waiting.join(LOOK_S)
         report(query, "detect", database, seen, on_progress)
@@ -113,17 +113,18 @@ def drain(query: Any, database: Database, on_progress: Progress | None) -> None:
         raise StreamFailed(f"detect: {first_words(query.exception())}")
 
 
-def report(query: Any, name: str, database: Database, seen: dict[str, int], on_progress: Progress | None) -> None:
+def report(query: Any, name: str, database: Database, seen: dict[str, str], on_progress: Progress | None) -> None:
     """Write a sign of life and, once per batch, what Spark says of it."""
     quietly(database, "beat_stream", worker_id=worker_id(name), job=name, detail={"status": query.status["message"]})
-    progress = query.lastProgress
-    if progress is None or seen.get(name) == progress["batchId"]:
-        return
-    seen[name] = progress["batchId"]
-    row = progress_row(name, progress)
-    quietly(database, "put_progress", **row)
-    if on_progress is not None:
-        on_progress(name, row)
+    for progress in query.recentProgress:
+        # An idle query reports its next batch as empty, under the number that the batch will have.
+        if progress["timestamp"] <= seen.get(name, "") or not (progress["numInputRows"] or progress["batchId"] == 0):
+            continue
+        seen[name] = progress["timestamp"]
+        row = progress_row(name, progress)
+        quietly(database, "put_progress", **row)
+        if on_progress is not None:
+            on_progress(name, row)
 
 
 def progress_row(name: str, progress: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,10 @@
 -- Try to take the session lock of a checkpoint.
 select pg_try_advisory_lock(hashtextextended('conclave fence ' || %(checkpoint)s, 0)) as taken
 
+-- name: lock_tables
+-- Wait for the lock under which Delta tables are created; it ends with the transaction.
+select pg_advisory_xact_lock(hashtextextended('conclave tables ' || %(place)s, 0))
+
 -- name: find_batch
 -- The ledger's entry of a batch, if it was committed.
 select offsets_hash, settings_hash from batches where job = %(job)s and query_id = %(query_id)s and batch_id = %(batch_id)s
