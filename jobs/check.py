@@ -45,12 +45,12 @@ def split(files: Batches, columns: dict[str, str]) -> Batches:
     """Files as batches of records."""
     for batch in files:
         for path, content in zip(batch.column("path"), batch.column("content"), strict=True):
-            name = file_name(path.as_py())
+            name = PurePosixPath(path.as_py()).name
             yield from packed(name, records(name, content.as_py(), columns))
 
 
 def file_name(path: str) -> str:
-    """The last part of a path or URI, as a person wrote it."""
+    """The last part of a URI, as a person wrote it. (Spark gives a file's path unescaped, and its log gives URIs.)"""
     return unquote(PurePosixPath(path).name)
 
 

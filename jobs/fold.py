@@ -108,7 +108,7 @@ def report(scored: Scored, state: State, policy: Policy, metrics_after_row: int,
     first = received.starts[received.new]
     out.entities(points.entity[first], points.kind[first], points.row[first], points.time[first])
     primary = np.isin(points.kind, PRIMARY)
-    out.conflicts(points.row[received.conflict & primary], points.id[received.conflict & primary])
+    out.conflicts(points.row[received.conflict], points.id[received.conflict])
     out.count(
         points=len(scored.fresh), late=_both(received.late, primary), duplicates=_both(received.duplicate, primary),
         conflicts=_both(received.conflict, primary), hits=len(scored.hits),

@@ -58,16 +58,21 @@ class Batch:
         table = self.tables["count"]
         held = set(table.column_names)
         totals = {name: sum(n or 0 for n in table[name].to_pylist()) if name in held else 0 for name in names}
+        totals["conflicts"] = len(self.conflicting())
         return totals | {"newest": max(table["newest"].to_pylist()), "newest_row": max(table["newest_row"].to_pylist())}
+
+    def conflicting(self) -> list[int]:
+        """Bronze rows of events that conflict with an earlier one, at any of their entities."""
+        return sorted({one["row"] for one in self.rows("conflict")})
 
     def conflict_rows(self, events: Events, tenant: str) -> list[tuple[Any, ...]]:
         """Rows of Delta `quarantine` for events whose id came before with another content."""
         reason = "an event with this id and another content was seen before"
         rows = []
-        for one in self.rows("conflict"):
-            event = events[one["row"]]
+        for row in self.conflicting():
+            event = events[row]
             raw = json.dumps(event_json(event, whole=True)).encode()
-            rows.append((event["tenant"] or tenant, raw, event["source"], event["position"], reason, "event_id", one["row"],
+            rows.append((event["tenant"] or tenant, raw, event["source"], event["position"], reason, "event_id", row,
                          event["ingest_time"], self.batch_id))  # fmt: skip
         return rows
 

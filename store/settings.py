@@ -50,7 +50,7 @@ class Ingest(Section):
     """What a record may be."""
 
     max_record_bytes: Positive = 65_536
-    max_future_s: Seconds = Field(86_400, description="an event further ahead of the clock is quarantined")
+    max_future_s: Seconds = Field(3_600, description="an event further ahead of the clock is quarantined")
     trigger_s: float = Field(0.5, ge=0, description="least time between batches")
 
 

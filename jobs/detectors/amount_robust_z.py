@@ -46,4 +46,4 @@ def middle(rows: Values, n: Longs) -> Scores:
     return medians
 
 
-DETECTOR = Detector("amount_robust_z", (ACCOUNT, COUNTERPARTY), 5.0, "amount", score)
+DETECTOR = Detector("amount_robust_z", (ACCOUNT, COUNTERPARTY), 5.5, "amount", score)

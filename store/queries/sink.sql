@@ -39,8 +39,10 @@ create temp table if not exists incoming_quarantined (like quarantined including
 -- name: merge_hours
 -- Add the batch's hours to what is there.
 insert into metrics_hour as m (bucket, tenant, entity_hash, count, sum, sum_squares, min, max, anomalies, late, duplicates)
-select bucket, tenant, entity_hash, count, sum, sum_squares, min, max, anomalies, late, duplicates from incoming_hours
-order by entity_hash, bucket
+select i.bucket, coalesce(e.tenant, i.tenant), entity_hash, i.count, i.sum, i.sum_squares, i.min, i.max, i.anomalies, i.late,
+       i.duplicates
+from incoming_hours i left join entities e using (entity_hash)
+order by entity_hash, i.bucket
 on conflict (entity_hash, bucket) do update set
   count = m.count + excluded.count, sum = m.sum + excluded.sum, sum_squares = m.sum_squares + excluded.sum_squares,
   min = least(m.min, excluded.min), max = greatest(m.max, excluded.max), anomalies = m.anomalies + excluded.anomalies,
@@ -50,9 +52,10 @@ on conflict (entity_hash, bucket) do update set
 -- Add the batch's minutes to what is there.
 insert into metrics_minute as m
   (bucket, tenant, entity_hash, count, errors, sum, sum_squares, min, max, histogram, anomalies, late, duplicates)
-select bucket, tenant, entity_hash, count, errors, sum, sum_squares, min, max, histogram, anomalies, late, duplicates
-from incoming_minutes
-order by entity_hash, bucket
+select i.bucket, coalesce(e.tenant, i.tenant), entity_hash, i.count, i.errors, i.sum, i.sum_squares, i.min, i.max, i.histogram,
+       i.anomalies, i.late, i.duplicates
+from incoming_minutes i left join entities e using (entity_hash)
+order by entity_hash, i.bucket
 on conflict (entity_hash, bucket) do update set
   count = m.count + excluded.count, errors = m.errors + excluded.errors, sum = m.sum + excluded.sum,
   sum_squares = m.sum_squares + excluded.sum_squares, min = least(m.min, excluded.min), max = greatest(m.max, excluded.max),

@@ -342,17 +342,23 @@ create function histogram_quantile(counts bigint[], q double precision) returns 
                 from unnest(counts) with ordinality as t(n, i)) s
           where upto >= q * total and total > 0 order by i limit 1);
 
+-- Points that have a value: a request may come without its latency.
+create function valued(count bigint, histogram bigint[]) returns numeric language sql immutable parallel safe
+  return case when cardinality(histogram) = 0 then count else (select sum(n) from unnest(histogram) as t(n)) end;
+
 create view metric_minutes as
-  select m.bucket, m.tenant, m.entity_hash, e.entity, e.kind, e.subject, e.qualifier, m.count, m.errors, m.sum, m.min, m.max,
-         m.sum / nullif(m.count, 0) as mean,
-         sqrt(greatest(m.sum_squares / nullif(m.count, 0) - power(m.sum / nullif(m.count, 0), 2), 0)) as std,
+  select m.bucket, m.tenant, m.entity_hash, e.entity, e.kind, e.subject, e.qualifier, m.count, m.errors, m.sum,
+         nullif(m.min, 'Infinity') as min, nullif(m.max, '-Infinity') as max,
+         m.sum / nullif(v.n, 0) as mean, sqrt(greatest(m.sum_squares / nullif(v.n, 0) - power(m.sum / nullif(v.n, 0), 2), 0)) as std,
          m.errors::double precision / nullif(m.count, 0) as error_rate,
          histogram_quantile(m.histogram, 0.5) as p50, histogram_quantile(m.histogram, 0.95) as p95,
          m.anomalies, m.late, m.duplicates
-  from metrics_minute m left join entities e using (entity_hash);
+  from metrics_minute m left join entities e using (entity_hash)
+  cross join lateral (select valued(m.count, m.histogram)::double precision as n) v;
 
 create view metric_hours as
-  select m.bucket, m.tenant, m.entity_hash, e.entity, e.kind, e.subject, e.qualifier, m.count, m.sum, m.min, m.max,
+  select m.bucket, m.tenant, m.entity_hash, e.entity, e.kind, e.subject, e.qualifier, m.count, m.sum,
+         nullif(m.min, 'Infinity') as min, nullif(m.max, '-Infinity') as max,
          m.sum / nullif(m.count, 0) as mean,
          sqrt(greatest(m.sum_squares / nullif(m.count, 0) - power(m.sum / nullif(m.count, 0), 2), 0)) as std,
          m.anomalies, m.late, m.duplicates
