@@ -1,11 +1,7 @@
 """The two Delta tables that ingest writes: their schemas, and reading single rows back by number."""
 
-from typing import Any
-
-import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from store.database import Database, fetch
@@ -40,7 +36,6 @@ CHECKED = T.StructType(
         T.StructField("field", T.StringType()),
     ]
 )
-LISTED = 2_000  # up to so many numbers are a list in the filter; more are joined, which is a Spark job of its own
 STAMPS = [
     T.StructField("row_id", T.LongType()),
     T.StructField("ingest_time", T.TimestampType()),
@@ -62,20 +57,4 @@ def create(spark: SparkSession, bronze: str, quarantine: str) -> None:
     """Make both tables where there are none."""
     for path, schema in ((bronze, BRONZE), (quarantine, QUARANTINE)):
         table = DeltaTable.createIfNotExists(spark).location(path).addColumns(schema)
-        table.property("delta.autoOptimize.autoCompact", "true").property(
-            "delta.logRetentionDuration", "interval 30 days"
-        ).execute()
-
-
-def rows(spark: SparkSession, bronze: str, numbers: list[int]) -> dict[int, dict[str, Any]]:
-    """The bronze rows with these numbers, by number. Files are skipped by the range, so this reads a batch's files only."""
-    if not numbers:
-        return {}
-    table = spark.read.format("delta").load(bronze).where(F.col("row_id").between(min(numbers), max(numbers)))
-    if len(numbers) <= LISTED:
-        found = table.where(F.col("row_id").isin(numbers))
-    else:
-        wanted = spark.createDataFrame(pa.table({"row_id": pa.array(numbers, pa.int64())}))
-        found = table.join(F.broadcast(wanted), "row_id")
-    columns = ("row_id", "source", "position", "raw", "ingest_time", *EVENT_FIELDS)
-    return {row["row_id"]: row for row in found.select(*columns).toArrow().to_pylist()}
+        table.property("delta.logRetentionDuration", "interval 30 days").execute()

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.state import GroupStateTimeout
 
-from jobs import bronze, checkpoint, entities, shards
+from jobs import bronze, checkpoint, entities, lookup, shards
 from jobs.findings import from_payloads
 from jobs.policy import Policy
 from jobs.rebuild import start_of
@@ -70,8 +70,9 @@ def sink(spark: SparkSession, settings: Settings, database: Database, policy: Po
         tables = {kind: from_payloads(parts) for kind, parts in payloads.items()}
         folded_s = time.perf_counter() - clock
         batch = Batch(checkpoint.query_id(spark, place), batch_id, tables, started)
-        events = bronze.rows(spark, settings.bronze, batch.wanted_rows())
         batch.offsets = checkpoint.offsets(spark, place, batch_id)
+        versions = lookup.versions_of(batch.offsets, checkpoint.offsets(spark, place, batch_id - 1))
+        events = lookup.rows(spark, settings.bronze, batch.wanted_rows(), versions)
         batch.detail = {"fold_s": round(folded_s, 3), "names_s": round(time.perf_counter() - clock - folded_s, 3)}
         quarantine_conflicts(spark, settings, batch, events)
         wait_for(lambda: commit(database, batch, events, policy, settings), settings.detect.database_wait_s)

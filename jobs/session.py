@@ -63,7 +63,6 @@ def options(settings: Settings) -> dict[str, str]:
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(settings.spark.arrow_rows),
         "spark.sql.execution.pythonUDF.arrow.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.databricks.delta.autoCompact.minNumFiles": "64",
         f"{state}.providerClass": "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
         f"{state}.rocksdb.changelogCheckpointing.enabled": "true",
         f"{state}.rocksdb.boundedMemoryUsage": "true",
