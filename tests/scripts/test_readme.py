@@ -33,7 +33,7 @@ def test_every_command_has_its_help(command: str) -> None:
 
 
 def test_every_script_is_there_and_can_be_run() -> None:
-    scripts = set(re.findall(r"scripts/\w+", TEXT))
+    scripts = set(re.findall(r"\bscripts/\w+", TEXT))
     assert {"scripts/demo", "scripts/test"} <= scripts
     assert [name for name in scripts if not os.access(ROOT / name, os.X_OK)] == []
     assert all(shutil.which("bash") for _ in scripts)
