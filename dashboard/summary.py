@@ -28,7 +28,7 @@ def confirmed(rows: list[Row]) -> str:
     if not rows:
         return "confirmed cases that nobody has settled"
     shown, of_all = len(rows), rows[0]["of_all"]
-    return f"{of_all} confirmed, worst first" if shown == of_all else f"the worst {shown} of {of_all} confirmed"
+    return f"{of_all} confirmed, to act on first" if shown == of_all else f"{shown} of {of_all} confirmed, to act on first"
 
 
 def health(streams: list[Row], workers: list[Row], docket: list[Row], refusals: list[Row]) -> list[Tile]:

@@ -36,7 +36,7 @@ select worker_id, job, detail, started_at, seen_at, extract(epoch from now() - s
 from workers order by seen_at desc limit 50;
 
 -- name: dashboard_needs_you
--- Confirmed cases that nobody has settled, worst first.
+-- Confirmed cases that nobody has settled: those with something to do before those only to be watched, then worst first.
 select r.*, c.entity, c.kind, c.severity, c.started_at, c.last_at, c.revision as case_revision, p.detectors, p.worst,
        (select coalesce(jsonb_agg(jsonb_build_object('action', k.action, 'target', k.target, 'state', k.state) order by k.action), '[]')
         from commands k where k.ruling_id = r.ruling_id) as commands, count(*) over () as of_all
@@ -44,7 +44,7 @@ from rulings r join cases c using (case_id) join episodes p using (episode_id)
 where r.tenant = %(tenant)s and r.in_force and r.outcome = 'confirmed' and (%(kind)s::text is null or c.kind = %(kind)s)
   and (not exists (select from commands k where k.ruling_id = r.ruling_id)
        or exists (select from commands k where k.ruling_id = r.ruling_id and k.state in ('proposed', 'approved', 'failed')))
-order by c.severity desc, c.last_at desc, c.case_id limit %(most)s;
+order by r.action in ('watch', 'none'), c.severity desc, c.last_at desc, c.case_id limit %(most)s;
 
 -- name: dashboard_rulings
 -- The newest rulings in force, of one outcome or of all.

@@ -15,6 +15,9 @@ import pytest
 
 from cli.children import Children, end_leftovers
 
+pytestmark = pytest.mark.process
+
+
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(300)"
 # Like a Spark driver: its worker is in a process group of its own, outlives it and does not listen.
 PARENT = f"""

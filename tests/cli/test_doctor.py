@@ -15,6 +15,8 @@ from cli import doctor, system
 from store.database import LIBPQ, connect
 from store.settings import Settings
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(autouse=True)
 def _no_libpq(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,7 @@ def test_a_database_that_goes_away_later_is_said_in_its_place(seeded: Database) 
     assert "No database." in html_of(page)
 
 
-def test_live_shows_confirmed_cases_worst_first(seeded: Database) -> None:
+def test_live_shows_confirmed_cases_to_act_on_first_then_worst_first(seeded: Database) -> None:
     said = html_of(opened("live"))
     needed = said[said.index("Needs you now") : said.index("Rulings")]
     places = [needed.index(name) for name in (">T137 ", ">A13 ", ">payments ")]
@@ -262,7 +262,7 @@ def test_anomalies_of_the_last_hour_are_counted_in_stream_time(seeded: Database)
 
 def test_the_desk_chooses_whose_cases_it_sees_and_how_many(seeded: Database) -> None:
     page = opened("live")
-    assert "3 confirmed, worst first" in html_of(page)
+    assert "3 confirmed, to act on first" in html_of(page)
     page.get("button_group")[0].set_value("Services").run()
     said = html_of(page)
     needed = said[said.index("Needs you now") : said.index("Rulings")]

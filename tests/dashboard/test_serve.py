@@ -13,6 +13,8 @@ from browser import answering, free_port
 
 from dashboard.serve import address, command
 
+pytestmark = pytest.mark.process
+
 
 def test_the_command_opens_no_browser_and_reports_nothing_home() -> None:
     given = command("127.0.0.1", 8501)

@@ -10,6 +10,8 @@ import pytest
 from cli.data import BUNDLED, dataset_paths
 from jobs.errors import UnknownDataset
 
+pytestmark = pytest.mark.process
+
 
 def conclave(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "cli.app", *arguments], capture_output=True, text=True, timeout=120)

@@ -11,6 +11,8 @@ import pytest
 
 from store.settings import known_variables
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
 SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL))
