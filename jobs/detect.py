@@ -14,7 +14,7 @@ from jobs import bronze, checkpoint, entities, lookup, shards
 from jobs.findings import from_payloads
 from jobs.policy import Policy
 from jobs.rebuild import start_of
-from jobs.sink import Batch, commit
+from jobs.sink import Batch, commit, say_waiting
 from store.database import Database, wait_for
 from store.settings import Settings
 
@@ -75,7 +75,7 @@ def sink(spark: SparkSession, settings: Settings, database: Database, policy: Po
         events = lookup.rows(spark, settings.bronze, batch.wanted_rows(), versions)
         batch.detail = {"fold_s": round(folded_s, 3), "names_s": round(time.perf_counter() - clock - folded_s, 3)}
         quarantine_conflicts(spark, settings, batch, events)
-        wait_for(lambda: commit(database, batch, events, policy, settings), settings.detect.database_wait_s)
+        wait_for(lambda: commit(database, batch, events, policy, settings), settings.detect.database_wait_s, say_waiting)
 
     return write
 

@@ -12,6 +12,7 @@ from jobs import bronze, checkpoint, refusals
 from jobs.check import checker, file_name
 from jobs.events import Rules
 from jobs.policy import digest
+from jobs.sink import say_waiting
 from store.bulk import copy_rows
 from store.database import Database, fetch, run, wait_for
 from store.settings import Settings
@@ -82,7 +83,7 @@ def sink(spark: SparkSession, settings: Settings, database: Database) -> Callabl
             "settings_hash": settings_hash, "offsets": {"ends": place_offsets}, "events": events, "accepted": events - bad,
             "quarantined": bad, "newest_event": newest, "detail": {}, "started_at": started,
         }  # fmt: skip
-        wait_for(lambda: note(database, entry, notes), settings.detect.database_wait_s)
+        wait_for(lambda: note(database, entry, notes), settings.detect.database_wait_s, say_waiting)
 
     return write
 

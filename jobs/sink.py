@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import structlog
 
 from jobs import entities, refusals
 from jobs.checkpoint import hashed
@@ -232,6 +233,11 @@ def event_json(event: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
     if event["attributes"]:
         out["attributes"] = dict(event["attributes"])
     return out
+
+
+def say_waiting(error: Exception, seconds: float) -> None:
+    """A job whose database is away says so each time that it tries again in vain."""
+    structlog.get_logger().warning("waiting for the database", so_far_s=round(seconds, 1), why=str(error))
 
 
 def moment(us: int) -> datetime:

@@ -14,7 +14,8 @@ from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, Points
 from jobs.policy import Policy
 from jobs.sink import Batch, Events, commit, moment
 from jobs.state import State
-from store.database import Database
+from store import embedded, migrations
+from store.database import Database, connect, wait_for
 from store.settings import Council, Settings
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -263,3 +264,26 @@ def test_shards_are_added_up(stream):
     assert commit(stream.database, Batch("q", 0, tables, NOW, []), events_of(points), POLICY, SETTINGS)
     [ledger] = rows(stream.database, "batches")
     assert (ledger["events"], ledger["entities"], ledger["detail"]["newest_row"]) == (10, 2, 204)
+
+
+def test_a_database_that_is_away_is_waited_for_and_nothing_is_lost(tmp_path):
+    address = embedded.start(tmp_path)
+    waits = []
+
+    def back(*_: object) -> None:
+        waits.append(True)
+        if len(waits) == 2:
+            embedded.start(tmp_path)
+
+    try:
+        with connect(address) as connection:
+            migrations.migrate(connection)
+        with Database(address) as database:
+            stream = Stream(database)
+            batch = stream.batch(joined([calm(), odd([9000.0], 61, 100)]))
+            embedded.stop(tmp_path)
+            assert wait_for(lambda: commit(database, batch, stream.events, POLICY, SETTINGS), 60, back)
+            assert len(waits) >= 2
+            assert len(rows(database, "batches")) == len(rows(database, "episodes")) == 1
+    finally:
+        embedded.remove(tmp_path)
