@@ -6,15 +6,8 @@ import unicodedata
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-DETECTORS = {
-    "amount_z": "Unusual amount",
-    "amount_robust_z": "Amount far from the usual",
-    "velocity": "Burst of activity",
-    "error_rate": "Errors",
-    "latency": "Slow answers",
-    "value_z": "Unusual value",
-    "difference_z": "Sudden jump",
-}
+from rag.names import DETECTORS
+
 OUTCOMES = {"confirmed": "Confirmed", "dismissed": "Dismissed", "unresolved": "Unresolved"}
 SYMBOLS = {"confirmed": "▲", "dismissed": "○", "unresolved": "◆"}
 ACTIONS = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from rag.names import DETECTORS
 from rag.quoting import tokens
 
 Value = str | int | float | list[str] | list[float]
@@ -93,6 +94,8 @@ def say(item: Item, name: str) -> str:
     value = item.fields[name]
     if isinstance(value, str):
         return value
+    if name == "detectors" and isinstance(value, list):
+        return ", ".join(DETECTORS.get(str(entry), str(entry)).lower() for entry in value) or "none"
     if isinstance(value, list):
         return ", ".join(entry if isinstance(entry, str) else _number(entry, name, item) for entry in value) or "none"
     return _number(value, name, item)
