@@ -1,4 +1,4 @@
-"""The two Delta tables that ingest writes: their schemas, and reading single rows back by number."""
+"""The two Delta tables that ingest writes: their schemas, and making them."""
 
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession

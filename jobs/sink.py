@@ -44,10 +44,9 @@ class Batch:
 
     def wanted_rows(self) -> list[int]:
         """Bronze rows whose names are needed: of new entities, anomalies, conflicts, first and last hits."""
-        wanted = {(kind, column) for kind in ("entity", "conflict", "anomaly") for column in ("row",)}
-        wanted |= {("episode", "first_row"), ("episode", "last_row")}
         numbers: set[int] = set()
-        for kind, column in wanted:
+        named = (("entity", "row"), ("conflict", "row"), ("anomaly", "row"), ("episode", "first_row"), ("episode", "last_row"))
+        for kind, column in named:
             if kind in self.tables:
                 numbers.update(self.tables[kind][column].to_pylist())
         return sorted(numbers - {-1})

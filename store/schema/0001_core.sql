@@ -187,7 +187,7 @@ create table docket (
 create index docket_next on docket (lane, priority desc, enqueued_at) where state in ('waiting', 'leased');
 
 create table rulings (
-  ruling_id   text primary key,               -- hash(case, revision, council, brief hash, prompt hash, model)
+  ruling_id   text primary key,               -- hash(case, revision, council, brief hash, prompt hash, model, opinions)
   tenant      text not null default 'main',
   case_id     text not null references cases on delete cascade,
   revision    integer not null,
