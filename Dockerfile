@@ -9,6 +9,14 @@ RUN pip install --require-hashes -r /tmp/requirements.txt
 WORKDIR /opt/conclave
 COPY pyproject.toml README.md ./
 COPY store store
+COPY trust trust
+COPY pipelines pipelines
+COPY observe observe
+COPY notify notify
+COPY desk desk
+COPY assistant assistant
+COPY schedule schedule
+COPY gateway gateway
 COPY jobs jobs
 COPY rag rag
 COPY dashboard dashboard

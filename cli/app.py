@@ -35,6 +35,7 @@ COMMANDS = {
     "ingest": Entry("cli.jobs", "ingest", "Take events in: validate, keep, quarantine what is broken.", RUN),
     "detect": Entry("cli.jobs", "detect", "Watch every entity's window and flag what breaks its pattern.", RUN),
     "council": Entry("cli.council", "council", "Rule on the flagged cases, with a model or with rules.", RUN),
+    "operate": Entry("cli.operate", "operate", "Work on cases, alerts, traces, schedules and documents.", RUN),
     "dashboard": Entry("cli.dashboard", "dashboard", "Serve the pages for analysts and engineers.", RUN),
     "runbook add": Entry("cli.runbook", "add", "Add or update a runbook file.", KNOW),
     "runbook list": Entry("cli.runbook", "list_documents", "List the runbook's documents.", KNOW),

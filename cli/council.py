@@ -37,7 +37,7 @@ def council(
     if retry is not None:
         return _retry(settings(), retry, as_json)
     stop = Event()
-    with _stopped_by_signals(stop), _helpers(workers, once, stop) as helpers, _progress(once and not as_json) as tell:
+    with stopped_by_signals(stop), _helpers(workers, once, stop) as helpers, _progress(once and not as_json) as tell:
         from rag.worker import run
 
         summary = run(_share(settings(), workers), once=once, stop=stop, on_progress=tell)
@@ -83,7 +83,7 @@ def _share(settings: "Settings", workers: int) -> "Settings":
 
 
 @contextmanager
-def _stopped_by_signals(stop: Event) -> Iterator[None]:
+def stopped_by_signals(stop: Event) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM asks for an orderly end, the second ends at once."""
 
     def ask(number: int, frame: Any) -> None:
@@ -146,7 +146,7 @@ def _help(workers: int, once: bool, sender: Any) -> None:
             connection.wait([parent.sentinel])
             stop.set()
 
-    with _stopped_by_signals(stop):
+    with stopped_by_signals(stop):
         Thread(target=watch, daemon=True).start()
         sender.send(run(_share(settings(), workers), once=once, stop=stop))
 

@@ -8,7 +8,7 @@ from dashboard.markup import Column, Html, head, note, table
 from dashboard.summary import ALIVE_S
 from dashboard.words import escaped
 from store.retention import RULES
-from store.settings import Retention
+from store.sections.core import Retention
 
 Row = dict[str, Any]
 

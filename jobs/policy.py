@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
-from store.settings import Detect
+from store.sections.core import Detect
 
 STATE_VERSION = 1
 

@@ -12,7 +12,7 @@ from rag.items import Brief
 from rag.members import Asks, Testimony, testify
 from rag.models import OllamaModel, Presence, probe
 from rag.opinion import ROLES, Role
-from store.settings import Model
+from store.sections.core import Model
 
 PROBE_EVERY_S = 10.0  # how long a look at the model server is believed
 

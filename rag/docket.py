@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rag.errors import CaseBeingHeard, UnknownCase
 from rag.triage import Lane
 from store import database as store
-from store.settings import Council
+from store.sections.core import Council
 
 if TYPE_CHECKING:
     from store.database import Connection, Database

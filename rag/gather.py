@@ -16,7 +16,7 @@ from rag.signals import counter_query, query
 from rag.topology import Topology
 from store import database as store
 from store.database import Connection, Database
-from store.settings import Council
+from store.sections.core import Council
 
 NEAR = timedelta(minutes=10)
 OUT_OF_ORDER = timedelta(days=1)  # a late hit may lie before its episode's first; this only bounds what is read

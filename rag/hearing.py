@@ -12,7 +12,7 @@ from rag.gather import Gatherer
 from rag.items import Brief
 from rag.opinion import ROLES
 from rag.prompting import packs
-from store.settings import Council
+from store.sections.core import Council
 
 AGAIN_WHEN_BACK_S = 0.0
 AGAIN_AFTER_NONSENSE_S = 3600.0  # a model that answers, but nothing usable, is not asked about the same case at once

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rag.errors import ModelAway, ModelBusy, ModelSlow, NoAnswer, Truncated
-from store.settings import Model
+from store.sections.core import Model
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk

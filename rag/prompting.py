@@ -10,7 +10,7 @@ from rag.errors import PromptIncomplete
 from rag.items import Brief, sheet
 from rag.opinion import ROLES, SLICES, Role
 from rag.quoting import tokens
-from store.settings import Model
+from store.sections.core import Model
 
 FOLDER = Path(__file__).parent / "prompts"
 ANSWER_TOKENS = 220  # of one opinion, on the long side

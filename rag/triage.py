@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from store.settings import Council
+from store.sections.core import Council
 
 Lane = Literal["immediate", "batch", "filed"]
 

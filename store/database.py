@@ -33,8 +33,23 @@ from store.settings import Settings
 Connection = psycopg.Connection[DictRow]
 LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE")
 ACQUIRE_S = 5.0
+AS_TENANT = "select set_config('role', 'conclave_app', true), set_config('conclave.tenant', %s, true)"
 
-__all__ = ["Connection", "Database", "Jsonb", "fetch", "open_database", "place_of", "run", "sql", "translated", "url", "wait_for"]
+__all__ = [
+    "Connection",
+    "Database",
+    "Jsonb",
+    "Queries",
+    "Tenant",
+    "fetch",
+    "open_database",
+    "place_of",
+    "run",
+    "sql",
+    "translated",
+    "url",
+    "wait_for",
+]
 
 
 def url(settings: Settings) -> str:
@@ -90,12 +105,12 @@ def connect(address: str, *, autocommit: bool = True) -> Iterator[Connection]:
         yield connection
 
 
-def fetch(connection: Connection, name: str, **params: Any) -> list[dict[str, Any]]:
+def fetch(connection: Connection, name: str, /, **params: Any) -> list[dict[str, Any]]:
     """The rows of a named query, inside the caller's transaction."""
     return connection.execute(sql(name).encode(), params).fetchall()
 
 
-def run(connection: Connection, name: str, **params: Any) -> int:
+def run(connection: Connection, name: str, /, **params: Any) -> int:
     """Run a named statement inside the caller's transaction; the number of rows it touched."""
     return connection.execute(sql(name).encode(), params).rowcount
 
@@ -107,7 +122,38 @@ def _prepare(connection: psycopg.Connection[Any]) -> None:
     connection.commit()
 
 
-class Database:
+class Queries:
+    """Named queries, each in a transaction of its own, over whatever `connection` gives."""
+
+    def connection(self) -> contextlib.AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def fetch(self, name: str, /, **params: Any) -> list[dict[str, Any]]:
+        """The rows of a named query, in a transaction of its own."""
+        with self.connection() as connection:
+            return fetch(connection, name, **params)
+
+    def run(self, name: str, /, **params: Any) -> int:
+        """Run a named statement in a transaction of its own; the number of rows it touched."""
+        with self.connection() as connection:
+            return run(connection, name, **params)
+
+
+class Tenant(Queries):
+    """One tenant's view: every transaction runs as `conclave_app`, held to the tenant by row-level security."""
+
+    def __init__(self, database: "Database", tenant: str) -> None:
+        self._database = database
+        self.tenant = tenant
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self._database.connection() as connection:
+            connection.execute(AS_TENANT, [self.tenant])
+            yield connection
+
+
+class Database(Queries):
     """One pool; a context manager that closes it.
 
     `address` is asked anew for each connection, so a server that comes back on another port is found.
@@ -121,7 +167,7 @@ class Database:
             kwargs={"row_factory": dict_row, "application_name": "conclave", "connect_timeout": 5},
         )  # fmt: skip
         self._listeners: dict[str, psycopg.Connection[Any]] = {}
-        self._listening = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
         atexit.register(self.close)
 
     def __enter__(self) -> "Database":
@@ -139,22 +185,16 @@ class Database:
         with translated(), self._pool.connection() as connection:
             yield connection
 
-    def fetch(self, name: str, **params: Any) -> list[dict[str, Any]]:
-        """The rows of a named query, in a transaction of its own."""
-        with self.connection() as connection:
-            return fetch(connection, name, **params)
-
-    def run(self, name: str, **params: Any) -> int:
-        """Run a named statement in a transaction of its own; the number of rows it touched."""
-        with self.connection() as connection:
-            return run(connection, name, **params)
+    def of(self, tenant: str) -> "Tenant":
+        """The same database under the application's role, which sees the rows of `tenant` only."""
+        return Tenant(self, tenant)
 
     def listen(self, channel: str, timeout_s: float) -> bool:
         """Wait for a NOTIFY on `channel`; True when one came, also if it came since the previous call.
 
         The first call, and one after a lost connection, returns True at once: look, for something may have been missed.
         """
-        with self._listening:
+        with self._locks.setdefault(channel, threading.Lock()):  # threads wait on several channels at once
             listener = self._listeners.get(channel)
             try:
                 if listener is None or listener.closed:

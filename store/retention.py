@@ -10,7 +10,7 @@ from psycopg import sql as compose
 from store import timescale
 from store.database import Connection, Database, fetch
 from store.database import run as run_query
-from store.settings import Retention
+from store.sections.core import Retention
 
 LOCK = 0x436F6E636C617667
 STEP = timedelta(days=1)

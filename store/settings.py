@@ -9,9 +9,9 @@ import difflib
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,130 +20,16 @@ from pydantic_settings import (
 )
 
 from store.errors import BadSettings
-
-Positive = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(Section):
-    """Where events come from, and how fast they are taken."""
-
-    kind: Literal["files", "kafka"] = Field("files", description="a folder of files, or Kafka topics")
-    folder: Path | None = Field(None, description="the folder of files; default: HOME/landing")
-    csv_columns: dict[str, str] = Field({}, description="CSV header → event field; unnamed columns keep their name")
-    max_files_per_trigger: Positive = 32
-    kafka_servers: str = Field("127.0.0.1:9092", description="bootstrap servers")
-    kafka_topics: str = Field("events", description="comma-separated topics")
-    kafka_options: dict[str, str] = Field(
-        {}, description="passed to the Kafka source with `kafka.` before each name: SASL, SSL …"
-    )
-    max_offsets_per_trigger: Positive = 500_000
-    starting_offsets: Literal["earliest", "latest"] = "earliest"
-
-
-class Ingest(Section):
-    """What a record may be."""
-
-    max_record_bytes: Positive = 65_536
-    max_future_s: Seconds = Field(3_600, description="an event further ahead of the clock is quarantined")
-    trigger_s: float = Field(0.5, ge=0, description="least time between batches")
-
-
-class Detect(Section):
-    """Windows, detectors and the stateful query."""
-
-    shards: int = Field(
-        64, ge=1, le=65_536, description="fixed at the first checkpoint; more shards, more cores can share the work"
-    )
-    window: int = Field(100, ge=8, le=250, description="points kept per entity")
-    warm_up: int = Field(20, ge=2, description="points an entity needs before it is judged")
-    recent_ids: int = Field(32, ge=0, le=128, description="event ids remembered per entity, to know duplicates")
-    lateness_s: float = Field(3600, ge=0, description="an event older than its entity's newest by more than this is late")
-    idle_s: Seconds = Field(30 * 86_400, description="a gap longer than this starts a fresh window")
-    max_entities_per_shard: Positive = 100_000
-    detectors: tuple[str, ...] = Field(
-        ("amount_z", "amount_robust_z", "velocity", "error_rate", "latency", "value_z", "difference_z")
-    )
-    thresholds: dict[str, float] = Field({}, description="detector → score that flags, over its default")
-    min_count: Positive = Field(20, description="requests before a service's error rate or latency is judged")
-    min_error_rate: Share = 0.2
-    service_buckets: Positive = Field(60, description="closed minutes kept per service as its baseline")
-    episode_quiet_s: Seconds = Field(1800, description="an episode ends after this long without a hit")
-    episode_max_s: Seconds = Field(86_400, description="an episode is cut at this length")
-    max_files_per_trigger: Positive = Field(64, description="bronze files per micro-batch")
-    trigger_s: float = Field(0.5, ge=0)
-    database_wait_s: Seconds = Field(600, description="how long a batch waits for a database that is away before the job stops")
-
-
-class Council(Section):
-    """Docket, lanes and the three members."""
-
-    triage_bar: Share = Field(0.52, description="a case below this is filed unheard; 0.5: one detector at its threshold")
-    immediate_bar: Share = Field(0.85, description="from this severity a case goes to the immediate lane")
-    immediate_batch: Positive = 5
-    immediate_wait_ms: Positive = 150
-    batch_batch: Positive = 10
-    batch_wait_ms: Positive = 300
-    lease_s: Seconds = 120
-    max_attempts: Positive = 5
-    backoff_s: Seconds = Field(2, description="first wait after a failed hearing; doubles, with jitter")
-    brief_tokens: Positive = Field(1800, description="budget of a brief")
-    sections_per_brief: Positive = 4
-    rehear_after_s: Seconds = Field(30, description="how often cases ruled by rules are heard again once a model is back")
-
-
-class Model(Section):
-    """The language model behind the members; none is needed."""
-
-    enabled: bool = Field(True, description="off: the rules council always rules")
-    base_url: str = "http://127.0.0.1:11434"
-    name: str = "llama3.1:8b"
-    temperature: float = Field(0.0, ge=0, le=2)
-    timeout_s: Seconds = Field(120, description="of one call, which may be about ten cases")
-    max_tokens: Positive = Field(
-        2400, description="most tokens of one answer; about 220 a case, so fewer cases a call when lower"
-    )
-    context_tokens: Positive = Field(
-        16_384, description="prompt and answer together; a batch that does not fit is cut into calls"
-    )
-    calls_per_minute: Positive = 60
-    breaker_failures: Positive = Field(3, description="failures in a row that open the circuit")
-    breaker_open_s: Seconds = 30
-
-
-class Retention(Section):
-    """Days each table keeps its rows, counted from arrival."""
-
-    metrics_days: Positive = 30
-    anomalies_days: Positive = 90
-    rulings_days: Positive = 365
-    tool_audit_days: Positive = 30
-    batches_days: Positive = 90
-    quarantine_days: Positive = 90
-    every_s: Seconds = Field(3600, description="how often the council's maintenance removes old rows")
-
-
-class Dashboard(Section):
-    """The pages."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(8501, ge=1, le=65_535)
-    refresh_s: Seconds = 2
-
-
-class Spark(Section):
-    """The Spark session."""
-
-    master: str = Field("", description="default: local[cores], or what spark-submit says")
-    driver_memory: str = "2g"
-    shuffle_partitions: Positive = Field(4, description="state partitions; fixed at the first checkpoint")
-    arrow_rows: Positive = Field(100_000, description="rows per Arrow batch")
-    options: dict[str, str] = Field({}, description="any further Spark setting")
+from store.sections.assistant import Assistant
+from store.sections.base import Positive, Section
+from store.sections.core import Council, Dashboard, Detect, Ingest, Model, Retention, Source, Spark
+from store.sections.desk import Desk
+from store.sections.gateway import Gateway
+from store.sections.notify import Notify
+from store.sections.observe import Observe
+from store.sections.pipelines import Pipelines
+from store.sections.privacy import Privacy
+from store.sections.schedule import Schedule
 
 
 class Settings(BaseSettings):
@@ -169,6 +55,14 @@ class Settings(BaseSettings):
     retention: Retention = Retention()
     dashboard: Dashboard = Dashboard()
     spark: Spark = Spark()
+    gateway: Gateway = Gateway()
+    pipelines: Pipelines = Pipelines()
+    desk: Desk = Desk()
+    notify: Notify = Notify()
+    assistant: Assistant = Assistant()
+    observe: Observe = Observe()
+    privacy: Privacy = Privacy()
+    schedule: Schedule = Schedule()
 
     @property
     def landing(self) -> Path:

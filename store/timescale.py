@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from store.named import sql
-from store.settings import Retention
+from store.sections.core import Retention
 
 LOCK = 0x436F6E636C617666
 HYPERTABLES = {"metrics_minute": ("bucket", "1 day"), "metrics_hour": ("bucket", "7 days"), "anomalies": ("event_time", "7 days")}

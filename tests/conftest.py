@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from store import embedded, migrations, timescale
 from store.database import Database, connect
-from store.settings import Retention
+from store.sections.core import Retention
 
 HOMES = Path(tempfile.gettempdir()) / f"conclave-tests-{os.getuid()}"
 TEMPLATE = "conclave_template"

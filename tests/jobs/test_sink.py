@@ -16,7 +16,8 @@ from jobs.sink import Batch, Events, commit, moment
 from jobs.state import State
 from store import embedded, migrations
 from store.database import Database, connect, wait_for
-from store.settings import Council, Settings
+from store.sections.core import Council
+from store.settings import Settings
 
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 POLICY = Policy(detectors=("amount_z", "error_rate", "latency", "value_z"), thresholds={"amount_z": 4.0})

@@ -16,7 +16,7 @@ from rag import docket
 from rag.facts import Facts, Section
 from rag.triage import lane
 from store.database import Connection, Database
-from store.settings import Council
+from store.sections.core import Council
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # the machine is shared
 hypothesis.settings.load_profile("unhurried")

@@ -18,7 +18,7 @@ from rag.models import OllamaModel, Reply
 from rag.runbook import add_file
 from rag.search import remember
 from store.database import Database
-from store.settings import Model
+from store.sections.core import Model
 
 OURS = Path(__file__).parents[2] / "data" / "runbook.md"
 LEAK = Source(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rag import docket
 from rag.errors import CaseBeingHeard, UnknownCase
 from store.database import Database, fetch
-from store.settings import Council
+from store.sections.core import Council
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 COUNCIL = Council(lease_s=60, max_attempts=3, backoff_s=2)

@@ -5,7 +5,7 @@ import pytest
 
 from rag.errors import ModelAway, ModelBusy, ModelSlow, NoAnswer, Truncated
 from rag.models import OllamaModel, probe
-from store.settings import Model
+from store.sections.core import Model
 
 ASKED = [{"role": "system", "content": "You are the Analyst"}, {"role": "user", "content": "case case-ep1: x\ne1 (episode) y"}]
 

@@ -29,7 +29,7 @@ from rag.rules import convene
 from rag.sections import cautions, sections_of, steps
 from rag.signals import counter_query, query
 from rag.triage import lane
-from store.settings import Council, Detect
+from store.sections.core import Council, Detect
 
 DATA = Path(__file__).parents[2] / "data"
 EPOCH, BATCH = datetime(1970, 1, 1, tzinfo=UTC), 2000

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.triage import lane, rank
-from store.settings import Council
+from store.sections.core import Council
 
 COUNCIL = Council(triage_bar=0.6, immediate_bar=0.85)
 

@@ -12,7 +12,7 @@ import pytest
 
 from rag import docket
 from store.database import Database
-from store.settings import Council
+from store.sections.core import Council
 
 DEADLINE_S = 90.0
 CONCLAVE = [sys.executable, "-c", "from cli.app import main; main()", "council"]

@@ -14,7 +14,8 @@ from rag.models import Presence
 from rag.prompting import packs, templates_hash
 from rag.worker import Worker
 from store.database import Database
-from store.settings import Model, Settings, read
+from store.sections.core import Model
+from store.settings import Settings, read
 
 DEADLINE_S = 60.0
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from store import retention
 from store.database import Database
-from store.settings import Retention
+from store.sections.core import Retention
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = Retention(metrics_days=30, anomalies_days=90, rulings_days=365)

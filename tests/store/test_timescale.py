@@ -10,7 +10,7 @@ from store.away import translated
 from store.database import Database, connect
 from store.errors import DatabaseError
 from store.named import FOLDER, parse
-from store.settings import Retention
+from store.sections.core import Retention
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
 

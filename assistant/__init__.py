@@ -1,0 +1,1 @@
+"""Inference, chat and documents: answers with citations over runbook, cases, rulings and metrics."""
