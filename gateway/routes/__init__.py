@@ -1,0 +1,15 @@
+"""The routes, a file for each group; each has a `router`. Listed here they are served."""
+
+import importlib
+
+from fastapi import APIRouter
+
+ROUTERS = (
+    "health",
+    "keys",
+)
+
+
+def routers() -> list[APIRouter]:
+    """The router of each file named in ROUTERS, in that order."""
+    return [importlib.import_module(f"gateway.routes.{name}").router for name in ROUTERS]

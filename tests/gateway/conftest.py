@@ -1,0 +1,49 @@
+"""The gateway on a real database, with real keys."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from gateway.app import create_app
+from store.database import Database
+from store.settings import Settings, read
+from trust import keys
+from trust.roles import Role
+
+
+@pytest.fixture
+def gateway_settings(tmp_path: Path) -> Settings:
+    """Settings with a home of their own; a test module may override this fixture."""
+    return read(home=tmp_path)
+
+
+@pytest.fixture
+def gateway(gateway_settings: Settings, database: Database) -> FastAPI:
+    return create_app(gateway_settings, database)
+
+
+@pytest.fixture
+def api(gateway: FastAPI, database: Database) -> Iterator[Callable[..., TestClient]]:
+    """`api(role="analyst", tenant="main", scopes=())`: a client that sends a key of that role; role None: no key."""
+    with ExitStack() as stack:
+        stack.enter_context(TestClient(gateway))  # runs the lifespan once
+
+        def client(role: str | None = "analyst", tenant: str = "main", scopes: tuple[str, ...] = ()) -> TestClient:
+            headers = {"Authorization": f"Bearer {key_of(database, role, tenant, scopes)}"} if role is not None else {}
+            return TestClient(gateway, headers=headers, raise_server_exceptions=False)
+
+        yield client
+
+
+def key_of(database: Database, role: str, tenant: str = "main", scopes: tuple[str, ...] = ()) -> str:
+    """A fresh key."""
+    with database.connection() as connection:
+        issued = keys.create(
+            connection, tenant, f"{role} of {tenant}", Role[role], actor="system:test", now=datetime.now(UTC), scopes=scopes
+        )
+    return issued.text
