@@ -59,6 +59,7 @@ def put(connection: Connection, rulings: Sequence[Ruling], latency_ms: float) ->
     store.run(connection, "put_commands", rows=json.dumps(commands))
     store.run(connection, "put_alerts", rows=json.dumps([alert(ruling, briefs[ruling.case_id]) for ruling in confirmed]))
     remember(connection, rulings, briefs)
+    store.fetch(connection, "notify_rulings")
 
 
 def command(ruling: Ruling, brief: Brief) -> ROWS:

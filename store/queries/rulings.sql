@@ -14,7 +14,7 @@ from jsonb_to_recordset(%(rows)s::jsonb) as n(
   ruling_id text, tenant text, case_id text, revision integer, council text, model text, outcome text, action text,
   confidence double precision, root_cause text, next_steps jsonb, citations jsonb, opinions jsonb, checks jsonb, brief jsonb,
   brief_hash text, prompt_hash text, why text, latency_ms double precision)
-on conflict (ruling_id) do update set in_force = true, superseded_by = null, why = excluded.why
+on conflict (ruling_id) do update set in_force = true, superseded_by = null, why = excluded.why, desk_at = null
 
 -- name: withdraw_commands
 -- Proposals that the rulings now in force no longer make are withdrawn; what people decided stays.
@@ -66,3 +66,7 @@ select * from rulings where case_id = %(case_id)s order by ruled_at desc, ruling
 -- name: database_now
 -- The one clock that all workers share.
 select clock_timestamp() as now
+
+-- name: notify_rulings
+-- The desk is told at commit.
+select pg_notify('rulings', '')
