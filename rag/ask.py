@@ -15,7 +15,7 @@ from rag.errors import NoAnswer, PromptIncomplete
 from rag.models import Reply
 from rag.search import Hit, runbook_index, search, similar_cases
 from rag.sections import searchable
-from store.database import Database
+from store.database import Queries
 
 SECTIONS, CASES = 3, 2  # at most offered
 QUESTION_CAP, BODY_CAP = 500, 2_400  # characters
@@ -33,7 +33,7 @@ class Speaker(Protocol):
     def ask(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any] | None = None) -> Reply: ...
 
 
-def ask(database: Database, question: str, model: Speaker | None = None, *, why: str = "", tenant: str = "main") -> Answer:
+def ask(database: Queries, question: str, model: Speaker | None = None, *, why: str = "", tenant: str = "main") -> Answer:
     """Answer from what the runbook and past cases say, with citations; never from anything else.
 
     Without a model, or when nothing of its answer holds, the answer is made of the sources' own sentences and says so;
@@ -68,7 +68,7 @@ def prompt(question: str, sources: Sequence[Source]) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
-def _sources(database: Database, question: str, hits: Sequence[Hit], tenant: str) -> list[Source]:
+def _sources(database: Queries, question: str, hits: Sequence[Hit], tenant: str) -> list[Source]:
     """The sections and past cases that are near enough to the question, marked s1, s2 …"""
     weight = runbook_index(database, tenant).words.weight
     found = [
@@ -97,7 +97,7 @@ def _unspoken(answer: Answer, why: str) -> Answer:
 
 
 def _spoken(
-    database: Database, question: str, sources: Sequence[Source], model: Speaker, tenant: str
+    database: Queries, question: str, sources: Sequence[Source], model: Speaker, tenant: str
 ) -> tuple[Answer | None, str]:
     """The model's answer as far as it holds, or None and why."""
     messages = prompt(question, sources)
@@ -126,7 +126,7 @@ def _spoken(
     return Answer(answer.text, answer.citations, "model", note), ""
 
 
-def _audit_search(database: Database, question: str, sources: Sequence[Source], latency_ms: float, tenant: str) -> None:
+def _audit_search(database: Queries, question: str, sources: Sequence[Source], latency_ms: float, tenant: str) -> None:
     found = ", ".join(source.source_id for source in sources)
     _audit(
         database,
@@ -140,8 +140,8 @@ def _audit_search(database: Database, question: str, sources: Sequence[Source], 
     )
 
 
-def _audit(database: Database, tenant: str, **row: Any) -> None:
-    unknown = {"prompt_hash": "", "tokens_in": None, "tokens_out": None, "detail": "", "response": None}
+def _audit(database: Queries, tenant: str, **row: Any) -> None:
+    unknown = {"role": "ask", "prompt_hash": "", "tokens_in": None, "tokens_out": None, "detail": "", "response": None}
     database.run("audit_question", tenant=tenant, **(unknown | row))
 
 

@@ -1,11 +1,12 @@
 """Finding runbook sections and remembered cases: BM25 over stemmed words fused with pgvector's cosine (rag/ranking.py)."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from rag.embed import EMBEDDER, embed, literal
 from rag.ranking import Scores, WordIndex, best, fused
 from rag.runbook import section_from
 from rag.sections import Section
-from store.database import Database, run
+from store.database import Queries, fetch, run
 
 MAX_QUERY = 4_000  # characters of a query that are read
+MOST_INDEXES = 32  # runbooks kept in memory
 MEMORY_POOL = 200  # nearest memories that are ranked by their words too
 
 
@@ -54,11 +56,12 @@ class RunbookIndex:
     words: WordIndex
 
 
-_indexes: WeakKeyDictionary[Database, dict[str, RunbookIndex]] = WeakKeyDictionary()
+_indexes: OrderedDict[tuple[str, str], RunbookIndex] = OrderedDict()  # by tenant and version, which is a hash of the content
+_indexes_lock = Lock()
 
 
 def search(
-    database: Database, query: str, *, k: int,
+    database: Queries, query: str, *, k: int,
     kinds: Collection[str] | None = None, detectors: Collection[str] | None = None, tenant: str = "main",
 ) -> list[Hit]:  # fmt: skip
     """The k sections that answer the query best, best first; equal scores by section id.
@@ -84,14 +87,20 @@ def search(
     ]
 
 
-def runbook_index(database: Database, tenant: str = "main") -> RunbookIndex:
+def runbook_index(database: Queries, tenant: str = "main") -> RunbookIndex:
     """The index over the runbook as it is now; built again only when the runbook changed."""
-    kept = _indexes.setdefault(database, {})
     version = database.fetch("runbook_version", tenant=tenant)[0]["version"]
-    if tenant not in kept or kept[tenant].version != version:
-        sections = tuple(section_from(row) for row in database.fetch("runbook_sections", tenant=tenant))
-        kept[tenant] = RunbookIndex(version, sections, WordIndex([_weighted(one) for one in sections]))
-    return kept[tenant]
+    with _indexes_lock:
+        if (kept := _indexes.get((tenant, version))) is not None:
+            _indexes.move_to_end((tenant, version))
+            return kept
+    sections = tuple(section_from(row) for row in database.fetch("runbook_sections", tenant=tenant))
+    built = RunbookIndex(version, sections, WordIndex([_weighted(one) for one in sections]))
+    with _indexes_lock:
+        _indexes[tenant, version] = built
+        while len(_indexes) > MOST_INDEXES:
+            _indexes.popitem(last=False)
+    return built
 
 
 def _weighted(one: Section) -> str:
@@ -100,7 +109,7 @@ def _weighted(one: Section) -> str:
 
 
 def similar_cases(
-    database: Database, text: str, *, k: int, before: datetime | None = None, exclude: Iterable[str] = (), tenant: str = "main"
+    database: Queries, text: str, *, k: int, before: datetime | None = None, exclude: Iterable[str] = (), tenant: str = "main"
 ) -> list[Memory]:
     """The k remembered cases most like `text`, best first, that happened before `before` (event time), without `exclude`.
 
@@ -108,7 +117,9 @@ def similar_cases(
     """
     vector = literal(embed([text[:MAX_QUERY]])[0])
     asked = {"tenant": tenant, "embedder": EMBEDDER, "embedding": vector, "before": before, "exclude": list(exclude)}
-    rows = database.fetch("near_memories", **asked, pool=MEMORY_POOL)
+    with database.connection() as connection:
+        fetch(connection, "look_until_enough", pool=MEMORY_POOL)
+        rows = fetch(connection, "near_memories", **asked, pool=MEMORY_POOL)
     bm25 = WordIndex([row["summary"] for row in rows]).scores(text[:MAX_QUERY])
     cosine = np.array([_number(row["cosine"]) for row in rows], dtype=np.float64)
     score = fused(bm25, cosine)
@@ -119,10 +130,10 @@ def similar_cases(
 
 
 def remember(target: Any, case_id: str, summary: str, outcome: str, happened_at: datetime, *, tenant: str = "main") -> None:
-    """Keep a ruled case so that it is found again; `target` is the Database, or a connection to join its transaction."""
+    """Keep a ruled case so that it is found again; `target` is a Database, or a connection to join its transaction."""
     vector = literal(embed([summary])[0])
     row = {"case_id": case_id, "tenant": tenant, "summary": summary, "outcome": outcome, "happened_at": happened_at}
-    if isinstance(target, Database):
+    if isinstance(target, Queries):
         target.run("put_memory", **row, embedder=EMBEDDER, embedding=vector)
     else:
         run(target, "put_memory", **row, embedder=EMBEDDER, embedding=vector)
@@ -134,7 +145,7 @@ def _serves(tags: Iterable[str], name: str, wanted: Collection[str] | None) -> b
     return wanted is None or not own or not own.isdisjoint(wanted)
 
 
-def _cosines(database: Database, sections: list[Section], query: str, tenant: str) -> Scores:
+def _cosines(database: Queries, sections: list[Section], query: str, tenant: str) -> Scores:
     """Cosine of each section; 0 for one whose vector is of another embedder."""
     vector = literal(embed([query])[0])
     rows = database.fetch("section_cosines", tenant=tenant, embedder=EMBEDDER, embedding=vector)

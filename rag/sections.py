@@ -8,7 +8,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count, pairwise
 from typing import NamedTuple, Protocol
@@ -23,6 +23,7 @@ background, cause, causes, check, checks, context, diagnosis, escalation, full c
 possible causes, prevention, references, root cause, root causes, see also, symptom, symptoms, verification"""
 PARTS = ACTIONS | CAUTIONS | frozenset(re.split(r",\s+", _OTHER_PARTS.strip()))
 SLUG_LENGTH = 80
+MOST_CHARACTERS = 6_000  # of one section; a page of print has about 3,000
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,35 @@ def sections_of(text: str, doc_id: str) -> list[Section]:
             taken.add(name)
             sections.append(Section(name, doc_id, len(sections), heading_path, body, tags))
     return sections
+
+
+def shortened(sections: Iterable[Section], most: int = MOST_CHARACTERS) -> list[Section]:
+    """The sections, those longer than `most` characters cut between paragraphs into parts with ids of their own.
+
+    A text without headings would else be one section that no reader, prompt or vector can use.
+    """
+    found: list[Section] = []
+    for one in sections:
+        for number, body in enumerate(_cut(one.body, most), start=1):
+            name = one.section_id if number == 1 else f"{one.section_id}~{number}"
+            path = one.heading_path if number == 1 else (*one.heading_path, f"part {number}")
+            found.append(replace(one, section_id=name, position=len(found), heading_path=path, body=body))
+    return found
+
+
+def _cut(body: str, most: int) -> list[str]:
+    """The body in pieces of at most `most` characters where paragraphs allow it; a code block may fall apart."""
+    pieces = [""]
+    for paragraph in re.split(r"\n{2,}", body) if len(body) > most else [body]:
+        if pieces[-1] and len(pieces[-1]) + len(paragraph) > most:
+            pieces.append("")
+        pieces[-1] = f"{pieces[-1]}\n\n{paragraph}" if pieces[-1] else paragraph
+    return [part for piece in pieces for part in _hard(piece, 3 * most)]
+
+
+def _hard(piece: str, most: int) -> list[str]:
+    """A paragraph beyond all measure is cut where it stands."""
+    return [piece[at : at + most] for at in range(0, len(piece), most)]
 
 
 def _fresh(name: str, taken: set[str]) -> str:

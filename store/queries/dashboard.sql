@@ -146,12 +146,12 @@ where p.entity_hash = %(entity_hash)s order by p.started_at desc limit %(most)s;
 
 -- name: dashboard_sections
 -- The runbook's table of contents.
-select s.section_id, s.heading_path, d.title, d.doc_id from sections s join documents d using (doc_id)
+select s.section_id, s.heading_path, d.title, d.doc_id from sections s join documents d using (tenant, doc_id)
 where s.tenant = %(tenant)s order by d.title, s.position;
 
 -- name: dashboard_section
 -- One runbook section as it was written.
-select s.section_id, s.heading_path, s.body, s.tags, s.updated_at, d.title, d.source from sections s join documents d using (doc_id)
+select s.section_id, s.heading_path, s.body, s.tags, s.updated_at, d.title, d.source from sections s join documents d using (tenant, doc_id)
 where s.tenant = %(tenant)s and s.section_id = %(section_id)s;
 
 -- name: dashboard_streams

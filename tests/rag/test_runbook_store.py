@@ -110,10 +110,11 @@ def test_tenants_do_not_overwrite_each_other(database: Database, tmp_path: Path)
     path = write(tmp_path / "doc.md", TWO)
     add_file(database, path)
     add_file(database, write(path, "# Theirs\nwords\n"), tenant="north")
-    assert doc_id_of(path, "north") == "north/doc"
+    assert doc_id_of(path.name) == "doc"
     assert [document.title for document in list_documents(database)] == ["Fraud"]
     assert [document.title for document in list_documents(database, tenant="north")] == ["Theirs"]
-    assert section(database, "north/doc#theirs") is None
+    assert section(database, "doc#theirs") is None
+    assert section(database, "doc#theirs", tenant="north") is not None
 
 
 def test_our_own_runbook_goes_in(database: Database) -> None:
