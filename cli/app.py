@@ -46,10 +46,21 @@ COMMANDS = {
     "doctor": Entry("cli.doctor", "doctor", "Check everything Conclave needs and say how to mend it.", KEEP),
     "maintenance": Entry("cli.maintenance", "maintenance", "Remove rows past their retention now.", KEEP),
     "migrate": Entry("cli.maintenance", "migrate", "Bring the database to this version.", KEEP),
+    "schedule list": Entry("cli.schedule", "list_schedules", "List the schedules and how they went.", KEEP),
+    "schedule add": Entry("cli.schedule", "add", "Make or change a schedule.", KEEP),
+    "schedule run": Entry("cli.schedule", "run_now", "Ask for a run at once.", KEEP),
+    "schedule runs": Entry("cli.schedule", "runs", "List runs.", KEEP),
+    "schedule pause": Entry("cli.schedule", "pause", "Pause a schedule.", KEEP),
+    "schedule resume": Entry("cli.schedule", "resume", "Let a schedule go on.", KEEP),
+    "schedule remove": Entry("cli.schedule", "remove", "Remove a schedule.", KEEP),
+    "schedule jobs": Entry("cli.schedule", "jobs", "List what can be scheduled.", KEEP),
+    "nightly": Entry("cli.schedule", "nightly", "Run a scheduled job by hand.", KEEP),
+    "compact": Entry("cli.schedule", "compact", "Merge the small files of the Delta tables.", KEEP),
     "jars": Entry("cli.jobs", "jars", "Fetch the jars that Spark needs, checked by hash.", KEEP),
 }
 GROUPS = {
     "runbook": ("What the council may cite: add documents, list them.", KNOW),
+    "schedule": ("Jobs by cron or interval: list, add, run, pause.", KEEP),
     "quarantine": ("Records that were refused: list them, send them round again.", KEEP),
 }
 

@@ -1,0 +1,1 @@
+"""What schedules run, a job a file: `run(context) -> result`, `mark(context) -> str`, and the arguments it accepts."""
