@@ -54,7 +54,8 @@ def test_once_a_night_also_when_clocks_turn(day: datetime) -> None:
 @pytest.mark.parametrize(
     ("timing", "named"),
     [(Timing("61 * * * *", None), "cron"), (Timing("* * *", None), "cron"), (Timing(None, None), "cron or every_s"),
-     (Timing("* * * * *", 5.0), "cron or every_s"), (Timing(None, 0.5), "every_s"), (Timing("* * * * *", None, "Mars/Olympus"), "zone"),
+     (Timing("* * * * *", 5.0), "cron or every_s"), (Timing(None, 0.5), "every_s"),
+     (Timing("* * * * *", None, "Mars/Olympus"), "zone"),
      (Timing("0 0 30 2 *", None), "never due")],
 )  # fmt: skip
 def test_what_is_wrong_is_named(timing: Timing, named: str) -> None:

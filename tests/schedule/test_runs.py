@@ -14,8 +14,8 @@ from store.settings import Settings, read
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 LEASE_S = 600.0
-ONE_BATCH = """insert into batches (job, query_id, batch_id, offsets_hash, settings_hash, offsets, events, started_at, committed_at)
-values ('ingest', 'q', 0, '', '', '{}', 5, %s, %s)"""
+ONE_BATCH = """insert into batches (job, query_id, batch_id, offsets_hash, settings_hash, offsets, events,
+  started_at, committed_at) values ('ingest', 'q', 0, '', '', '{}', 5, %s, %s)"""
 EVERY_MINUTE = Timing("* * * * *", None)
 
 
