@@ -17,6 +17,7 @@ create table case_files (
   apart           text[] not null default '{}',      -- cases a person split this one from: the machine never joins them again
   ruling_id       text,                              -- the newest ruling that the desk has taken notice of
   outcome         text not null check (outcome in ('confirmed', 'unresolved', 'dismissed')),
+  confidence      double precision not null,         -- of that ruling
   severity        double precision not null,         -- own; of a head: the worst of its members'
   own_severity    double precision not null,
   revision        integer not null,                  -- hits of the own episode
@@ -26,7 +27,7 @@ create table case_files (
   last_at         timestamptz not null,              -- event time; of a head: the newest
   own_started_at  timestamptz not null,
   own_last_at     timestamptz not null,
-  stake           jsonb not null default '{}',       -- own: {event id: [amount, currency]} of the kept hits
+  stake           jsonb not null default '{}',       -- own: {payments: {event id: [amount, currency]} of the kept hits, requests: failed}
   expected_loss   double precision,                  -- in `loss_currency`; null is unknown, not 0
   loss_currency   text,
   loss_words      text not null default '',          -- how it was reckoned, or why it is unknown
