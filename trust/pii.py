@@ -43,7 +43,7 @@ LABELLED = re.compile(
 KEYS = re.compile(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abeoprs]-[\w-]{10,}"
     r"|\b[srp]k[-_](?:live|test|proj|ant)[-_][\w-]{10,}|\bsk-[\w-]{20,}|\bAIza[\w-]{30,}|\bnpm_\w{30,}|\bhf_\w{30,}"
-    r"|\bya29\.[\w-]{20,}|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bck_\w+|\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"
+    r"|\bya29\.[\w-]{20,}|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bconclave_\w{6,}_[\w-]{16,}|\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"
 )
 PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:.*?-----END [A-Z0-9 ]*PRIVATE KEY-----|.*)", re.DOTALL)
 BEARER = re.compile(r"(?i)\b(?:bearer|basic)\s+([\w.~+/=-]{12,})")
@@ -71,7 +71,7 @@ ADDRESS = re.compile(
 )
 SIGNS = re.compile(
     r"(?i)pass|pwd|secret|token|credential|key|authorization|session|cv[vc]|pin|bearer|basic|://|-----BEGIN|[_.-]\w{10}"
-    r"|akia|asia|aiza|eyj|ck_"
+    r"|akia|asia|aiza|eyj|conclave_"
 )
 OWN_TOKEN = re.compile(r"tok_[0-9a-z]{20,}")
 
