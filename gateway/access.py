@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import httpx
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
@@ -40,17 +41,29 @@ def signed_in(
 ) -> Caller:
     """The caller, or 401: without a valid key nothing is answered."""
     presented = bearer.credentials if bearer is not None else header
+    limits, address = request.app.state.limits, request.client.host if request.client is not None else "unknown"
+    limits.check_address(address)
     if not presented:
         raise Problem(401, detail="Send `Authorization: Bearer KEY`; `conclave keys create` makes one.", headers=CHALLENGE)
     caller = identify(request, presented)
     if caller is None:
+        limits.count_failure(address)
         raise Problem(401, detail="This key or token opens nothing: unknown, expired or revoked.", headers=CHALLENGE)
+    limits.count(f"{caller.tenant} {caller.actor}")
     request.state.caller = caller
     return caller
 
 
 def identify(request: Request, presented: str) -> Caller | None:
-    return keys.verify(database_of(request), presented, clock_of(request))
+    """Who presents a key of ours or, where a provider is set, its token."""
+    now, provider = clock_of(request), request.app.state.provider
+    if presented.startswith(f"{keys.PREFIX}_") or provider is None:
+        return keys.verify(database_of(request), presented, now)
+    try:
+        caller: Caller | None = provider.verify(presented, now)
+    except httpx.HTTPError as error:
+        raise Problem(503, detail="The sign-in provider cannot be reached; API keys still work.") from error
+    return caller
 
 
 class Requirement:

@@ -1,4 +1,4 @@
-"""The application: routes, access and errors put together."""
+"""The application: routes, access, limits and errors put together."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,23 +6,64 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from gateway import problems
 from gateway.access import utc_now
+from gateway.bodies import Bodies
+from gateway.envelope import Envelope
+from gateway.limits import Limits
+from gateway.metrics import Metrics
 from gateway.routes import routers
 from store.database import Database
+from store.errors import BadSettings
+from store.sections.gateway import Gateway
 from store.settings import Settings
+from trust.oidc import Expected, Provider
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.ProblemDetail, "description": problems.TITLES[status]} for status in (401, 403, 422, 429)
 }
+UPLOADS = ("/v1/events", "/v1/documents", "/v1/traces", "/v1/otlp/")
 
 
 def create_app(settings: Settings, database: Database, clock: Callable[[], datetime] = utc_now) -> FastAPI:
     """The gateway over an open database; `clock` gives the wall clock's time with its zone."""
     app = FastAPI(title="Conclave", version=version("conclave"), docs_url=None, redoc_url=None, responses=ERRORS)
-    app.state.settings, app.state.database, app.state.clock = settings, database, clock
+    state = app.state
+    state.settings, state.database, state.clock = settings, database, clock
+    state.limits, state.metrics, state.provider = Limits(settings.gateway), Metrics(), provider(settings.gateway)
     problems.install(app)
     for router in routers():
         app.include_router(router)
+    app.add_middleware(Bodies, allowed=allowed(settings.gateway))
+    if settings.gateway.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(settings.gateway.cors_origins), allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(Envelope, metrics=state.metrics)
     return app
+
+
+def allowed(settings: Gateway) -> Callable[[str], int]:
+    """The most bytes of a body by path."""
+    return lambda path: settings.max_upload_bytes if path.startswith(UPLOADS) else settings.max_body_bytes
+
+
+def provider(settings: Gateway) -> Provider | None:
+    """The OpenID provider of the settings. Raises BadSettings when it is named by half."""
+    if settings.oidc_issuer is None:
+        return None
+    if settings.oidc_audience is None:
+        raise BadSettings(
+            "gateway.oidc_audience: must be given with oidc_issuer, or tokens for other services would open this one"
+        )
+    return Provider(
+        Expected(
+            settings.oidc_issuer,
+            settings.oidc_audience,
+            settings.oidc_role_claim,
+            settings.oidc_tenant_claim,
+            settings.oidc_roles,
+        )
+    )

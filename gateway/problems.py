@@ -68,12 +68,11 @@ def status_of(error: ConclaveError) -> int:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of the app answer as a problem."""
+    """Let every error of the app answer as a problem; what nobody foresaw is answered by gateway/envelope.py."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(ConclaveError, _service_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def answer(request: Request, problem: Problem) -> JSONResponse:
@@ -112,11 +111,6 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     said = error.detail if error.detail != TITLES.get(error.status_code) else ""
     return answer(request, Problem(error.status_code, detail=str(said), headers=error.headers))
-
-
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("a route failed", path=request.url.path, exc_info=error)
-    return answer(request, Problem(500, detail="It was written to the log with this request's id."))
 
 
 def place(location: tuple[int | str, ...]) -> str:

@@ -5,6 +5,7 @@ import importlib
 from fastapi import APIRouter
 
 ROUTERS = (
+    "schedules",
     "health",
     "keys",
 )

@@ -1,0 +1,43 @@
+"""What the gateway counts about itself, in Prometheus' words; a registry for each application."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+class Metrics:
+    """Counters of one process. With several workers each scrape meets one of them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "conclave_gateway_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "conclave_gateway_request_seconds", "From a request to its answer.", ["route"], registry=self.registry,
+            buckets=(0.005, 0.02, 0.1, 0.5, 2, 10),
+        )  # fmt: skip
+        self._events = Counter("conclave_gateway_events_total", "Events by outcome.", ["outcome"], registry=self.registry)
+        self._ready = Gauge(
+            "conclave_gateway_ready", "1 when a dependency was well at the last look.", ["name"], registry=self.registry
+        )
+        self._streams = Gauge("conclave_gateway_streams", "Open event streams.", registry=self.registry)
+
+    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+        self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
+        self._seconds.labels(route).observe(took_s)
+
+    def events(self, outcome: str, count: int) -> None:
+        self._events.labels(outcome).inc(count)
+
+    def ready(self, name: str, well: bool) -> None:
+        self._ready.labels(name).set(1 if well else 0)
+
+    def stream_opened(self) -> None:
+        self._streams.inc()
+
+    def stream_closed(self) -> None:
+        self._streams.dec()
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
