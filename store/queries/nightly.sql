@@ -55,3 +55,16 @@ select (select count(*) from docket where tenant = %(tenant)s and state in ('wai
 -- Changes whenever something happened that a digest would tell.
 select concat_ws('/', (select max(committed_at) from batches where events > 0), (select max(ruled_at) from rulings where tenant = %(tenant)s),
                  (select max(updated_at) from commands where tenant = %(tenant)s)) as mark;
+
+-- name: nightly_feedback
+-- What people said of anomalies and of the rulings on them: of each person's verdicts on a thing the newest, with the detectors' scores.
+select distinct on (f.about, f.subject_id, f.actor) a.anomaly_id, a.detector, a.scores, a.severity, f.verdict, f.reason, f.at
+from feedback f
+join cases c on c.case_id = f.case_id
+join anomalies a on case when f.about = 'anomaly' then a.anomaly_id = f.subject_id else a.episode_id = c.episode_id and a.ordinal = 1 end
+where f.tenant = %(tenant)s and a.tenant = %(tenant)s
+order by f.about, f.subject_id, f.actor, f.feedback_id desc;
+
+-- name: nightly_feedback_mark
+-- Changes with every feedback.
+select count(*) || '/' || coalesce(max(feedback_id), 0) as mark from feedback where tenant = %(tenant)s;

@@ -131,7 +131,7 @@ def test_unknown_names_are_said(database: Database, settings: Settings) -> None:
         runs.at_once(database, settings, "main", "digest", {"colour": "red"}, NOW)
 
 
-@pytest.mark.parametrize("name", ["digest", "quality", "retention", "reindex"])
+@pytest.mark.parametrize("name", ["digest", "quality", "retention", "reindex", "retrain"])
 def test_each_job_answers_on_an_empty_database(database: Database, settings: Settings, name: str) -> None:
     assert registry.job(name).summary
     assert runs.at_once(database, settings, "main", name, {}, NOW)["text"]
