@@ -1,9 +1,10 @@
 """What people's feedback says of each detector: its precision, and the threshold that would have served better.
 
-Nothing is changed: a person sets `detect.thresholds`. The labelled scores go to a Parquet file, and to your own retrain command if
-there is one.
+Nothing is changed: a person sets `detect.thresholds`. The labelled scores go to a Parquet file, and to your own retrain
+command if there is one.
 """
 
+import itertools
 import math
 import subprocess
 from collections.abc import Iterable
@@ -70,8 +71,8 @@ def better(labels: list[Label]) -> float | None:
     1.5
     """
     kept, best, factor = 0, 0, None
-    for score, good in sorted(labels, reverse=True):
-        kept += 1 if good else -1
+    for score, same in itertools.groupby(sorted(labels, reverse=True), key=lambda label: label[0]):
+        kept += sum(1 if good else -1 for _, good in same)
         if kept > best:
             best, factor = kept, score
     today = sum(1 if good else -1 for _, good in labels)
