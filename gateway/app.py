@@ -12,6 +12,8 @@ from gateway import problems
 from gateway.access import utc_now
 from gateway.bodies import Bodies
 from gateway.envelope import Envelope
+from gateway.lag import Watch
+from gateway.lanes import open_lane
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.routes import routers
@@ -33,6 +35,7 @@ def create_app(settings: Settings, database: Database, clock: Callable[[], datet
     state = app.state
     state.settings, state.database, state.clock = settings, database, clock
     state.limits, state.metrics, state.provider = Limits(settings.gateway), Metrics(), provider(settings.gateway)
+    state.lane, state.watch = open_lane(settings), Watch(settings, database)
     problems.install(app)
     for router in routers():
         app.include_router(router)

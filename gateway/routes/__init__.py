@@ -8,6 +8,7 @@ ROUTERS = (
     "schedules",
     "health",
     "keys",
+    "events",
 )
 
 
