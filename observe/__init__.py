@@ -1,1 +1,1 @@
-"""Every call of a language model, observed: traces, scores, cost, alerts, and the SDK that sends them."""
+"""Calls of language models watched: traces taken in, scored, priced, sampled, reported and alerted on."""
