@@ -9,3 +9,7 @@ class PartMissing(ConclaveError):
 
 class DemoFailed(ConclaveError):
     """The demo did not finish:"""
+
+
+class NoSuchKey(ConclaveError):
+    """No key with this id can still be used; `conclave keys list` shows them:"""

@@ -1,10 +1,13 @@
 """The application: routes, access, limits and errors put together."""
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -12,13 +15,14 @@ from gateway import problems
 from gateway.access import utc_now
 from gateway.bodies import Bodies
 from gateway.envelope import Envelope
+from gateway.intake import forget
 from gateway.lag import Watch
 from gateway.lanes import open_lane
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.routes import routers
 from store.database import Database
-from store.errors import BadSettings
+from store.errors import BadSettings, DatabaseError
 from store.sections.gateway import Gateway
 from store.settings import Settings
 from trust.oidc import Expected, Provider
@@ -26,12 +30,15 @@ from trust.oidc import Expected, Provider
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.ProblemDetail, "description": problems.TITLES[status]} for status in (401, 403, 422, 429)
 }
+FORGET_EVERY_S = 600.0
 UPLOADS = ("/v1/events", "/v1/documents", "/v1/traces", "/v1/otlp/")
+
+log = structlog.get_logger("gateway")
 
 
 def create_app(settings: Settings, database: Database, clock: Callable[[], datetime] = utc_now) -> FastAPI:
     """The gateway over an open database; `clock` gives the wall clock's time with its zone."""
-    app = FastAPI(title="Conclave", version=version("conclave"), docs_url=None, redoc_url=None, responses=ERRORS)
+    app = FastAPI(title="Conclave", version=version("conclave"), docs_url=None, redoc_url=None, responses=ERRORS, lifespan=life)
     state = app.state
     state.settings, state.database, state.clock = settings, database, clock
     state.limits, state.metrics, state.provider = Limits(settings.gateway), Metrics(), provider(settings.gateway)
@@ -46,6 +53,28 @@ def create_app(settings: Settings, database: Database, clock: Callable[[], datet
         )
     app.add_middleware(Envelope, metrics=state.metrics)
     return app
+
+
+@contextlib.asynccontextmanager
+async def life(app: FastAPI) -> AsyncIterator[None]:
+    """While it serves, what is past its time is forgotten now and then; at the end everything held is sent and closed."""
+    forgetting = asyncio.create_task(forget_now_and_then(app))
+    try:
+        yield
+    finally:
+        forgetting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await forgetting
+        app.state.lane.close()
+
+
+async def forget_now_and_then(app: FastAPI) -> None:
+    while True:
+        await asyncio.sleep(FORGET_EVERY_S)
+        try:
+            await asyncio.to_thread(forget, app.state.database, app.state.settings.gateway, app.state.clock())
+        except DatabaseError as error:
+            log.warning("old ids and answers stay until later", error=str(error))
 
 
 def allowed(settings: Gateway) -> Callable[[str], int]:

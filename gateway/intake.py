@@ -8,13 +8,14 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from gateway.batch import Record
 from gateway.errors import KeyReused
 from gateway.lanes import Lane
-from store.database import Connection, Tenant, fetch, run
+from store.database import Connection, Database, Tenant, fetch, run
+from store.sections.gateway import Gateway
 from trust.roles import Caller
 
 Outcome = Literal["accepted", "duplicate", "refused"]
@@ -136,3 +137,9 @@ def _keep(connection: Connection, posted: Posted, fates: Sequence[Fate]) -> None
         connection, "store_answer", tenant=posted.caller.tenant, actor=posted.caller.actor, request_key=posted.request_key,
         status=TAKEN, answer={"notable": notable},
     )  # fmt: skip
+
+
+def forget(database: Database, settings: Gateway, now: datetime) -> int:
+    """Drop ids, answers and changes that are past their time, of all tenants; how many."""
+    kept = {"forget_passed": settings.known_ids_s, "forget_answers": settings.answers_s}
+    return sum(database.run(name, before=now - timedelta(seconds=kept_s)) for name, kept_s in kept.items())

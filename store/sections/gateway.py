@@ -16,6 +16,7 @@ class Gateway(Section):
     tls_certificate: Path | None = Field(None, description="PEM file with the certificate chain; with tls_key it serves HTTPS")
     tls_key: Path | None = Field(None, description="PEM file with the private key")
     tls_key_password: SecretStr | None = None
+    trusted_proxies: str = Field("", description="addresses of proxies whose X-Forwarded-For is believed, with commas")
     cors_origins: tuple[str, ...] = Field((), description="web origins whose pages may call it; none by default")
     requests_per_minute: Positive = Field(600, description="of one key")
     failures_per_minute: Positive = Field(30, description="failed sign-ins of one address before it has to wait")

@@ -1,0 +1,27 @@
+"""`conclave gateway`."""
+
+from typing import Annotated
+
+import typer
+
+
+def gateway(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in. Default: gateway.host.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port to listen on. Default: gateway.port.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes that serve. Default: gateway.workers.")] = None,
+) -> None:
+    """Serve HTTP, GraphQL and event streams to other systems until stopped.
+
+    Nothing is answered without a key: `conclave keys create` makes one. /docs describes every route, /health and /ready tell
+    how it is. With gateway.tls_certificate and gateway.tls_key it serves HTTPS.
+    """
+    from gateway.serving import address, serve
+    from store.settings import settings
+
+    wanted = settings().gateway
+    given = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value is not None}
+    chosen = wanted.model_copy(update=given)
+    typer.echo(f"Gateway: {address(chosen)}  (Ctrl-C stops it)")
+    serve(chosen)
