@@ -3,18 +3,21 @@
 Answers are kept for a second, so that ten browsers ask the database little more often than one.
 """
 
-from datetime import UTC, datetime
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
 
-from store.database import Database, open_database
+from dashboard import words
+from store.database import Database, Tenant, open_database
 from store.settings import settings
+from trust.roles import Caller
 
 Row = dict[str, Any]
 MINUTE_KINDS = ("service", "series")
 KEPT_S = 1.0
+READER: ContextVar[Caller] = ContextVar("reader")  # whose page is being drawn, set where a page or a part of one begins
 
 
 class Range(NamedTuple):
@@ -38,10 +41,29 @@ def database() -> Database:
     return open_database(settings(), wait_s=0.5)
 
 
-@st.cache_data(ttl=KEPT_S, show_spinner=False, max_entries=500)
+def caller() -> Caller:
+    """Who reads the page that is being drawn."""
+    return READER.get()
+
+
+def tenant() -> Tenant:
+    """The reader's own rows, held to them by row-level security."""
+    return database().of(caller().tenant)
+
+
 def rows(name: str, **params: Any) -> list[Row]:
-    """Rows of a named query for this tenant."""
-    return database().fetch(name, tenant=settings().tenant, **params)
+    """Rows of a named query for the reader's tenant."""
+    return of(caller().tenant, name, **params)
+
+
+@st.cache_data(ttl=KEPT_S, show_spinner=False, max_entries=500)
+def of(tenant: str, name: str, **params: Any) -> list[Row]:
+    return database().of(tenant).fetch(name, tenant=tenant, **params)
+
+
+def forget() -> None:
+    """After a change: the next look shows it."""
+    of.clear()
 
 
 def one(name: str, **params: Any) -> Row | None:
@@ -90,11 +112,7 @@ def frame(found: list[Row], columns: tuple[str, ...]) -> pd.DataFrame:
     data = pd.DataFrame(found, columns=list(columns))
     for column in ("bucket", "event_time", "committed_at"):
         if column in data:
-            data[column] = pd.to_datetime(data[column], utc=True)
+            data[column] = pd.to_datetime(data[column], utc=True).dt.tz_convert(words.ZONE.get())
     numbers = [column for column in columns if column not in TEXTS]
     data[numbers] = data[numbers].astype("float64")
     return data
-
-
-def clock() -> datetime:
-    return datetime.now(UTC)

@@ -1,30 +1,51 @@
-"""The frame of every page: one way in, one way to refresh, and a sentence instead of a traceback."""
+"""The frame of every page: who reads, one way to refresh, and a sentence instead of a traceback."""
 
 import functools
 from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import look, markup, reading
+from dashboard import look, markup, reading, visitor, words
+from dashboard.errors import NotAllowed
 from dashboard.look import Palette
 from dashboard.words import escaped
 from store.errors import ConclaveError, DatabaseAway
 from store.settings import settings
+from trust.roles import Caller, Role
 
 RETRY_S = 3.0
+OUTCOME, SAID = "outcome_of_change", "outcome_said"
 
 
-def begin() -> None:
-    """Style the page and open the database; without one, say so in a sentence, try again by itself and stop here."""
+def begin() -> Caller:
+    """Style the page, open the database and see who reads; without one of these, say so and stop here."""
     st.html(look.SHEET)
     try:
         settings()
         reading.database()
+        who = _enter()
     except ConclaveError as error:
         tell(error)
         st.fragment(_try_again, run_every=RETRY_S)()
         st.stop()
+    visitor.pass_on_cookie()
+    if who is None:
+        from dashboard.panels import sign_in
+
+        sign_in.show()
+        st.stop()
+    return who
+
+
+def _enter() -> Caller | None:
+    """Find the reader, and let everything drawn from here on be theirs: rows of their tenant, times of their zone."""
+    who = visitor.caller()
+    if who is not None:
+        reading.READER.set(who)
+        words.ZONE.set(visitor.zone(who))
+    return who
 
 
 def _try_again() -> None:
@@ -44,11 +65,13 @@ def tell(error: ConclaveError) -> None:
 
 
 def guarded(render: Callable[[], None]) -> Callable[[], None]:
-    """`render`, which says in a sentence when the database fails."""
+    """`render` for whoever reads now, which says in a sentence when the database fails."""
 
     @functools.wraps(render)
     def drawn() -> None:
         try:
+            if _enter() is None:
+                st.rerun()
             render()
         except ConclaveError as error:
             tell(error)
@@ -59,6 +82,52 @@ def guarded(render: Callable[[], None]) -> Callable[[], None]:
 def live(render: Callable[[], None]) -> None:
     """Draw a part of the page now, and again each `dashboard.refresh_s` seconds."""
     st.fragment(guarded(render), run_every=settings().dashboard.refresh_s)()
+
+
+def still(render: Callable[[], None]) -> None:
+    """Draw a part with fields that somebody fills in: it is drawn anew only when they do something."""
+    st.fragment(guarded(render))()
+
+
+def may(role: Role, what: str, scope: str = "") -> bool:
+    """Whether the reader has the role; otherwise a sentence says who may do `what`."""
+    who = reading.caller()
+    if who.may(role, scope):
+        return True
+    st.html(markup.note(f"<b>{escaped(what)}</b> needs the role {role.name}; you are signed in as {escaped(who.role.name)}."))
+    return False
+
+
+def change(what: Callable[[], object], done: str, *, role: Role = Role.analyst, scope: str = "") -> None:
+    """Make a change, as a widget's callback, if the reader's role allows it now. `outcome` says how it went."""
+    try:
+        who = _enter()
+        if who is None or not who.may(role, scope):
+            raise NotAllowed(f"It needs the role {role.name}.")
+        what()
+        st.session_state[OUTCOME] = (True, done)
+    except ConclaveError as error:
+        st.session_state[OUTCOME] = (False, str(error))
+    reading.forget()
+
+
+def outcome() -> None:
+    """What became of the last change, once; the rest of the page is drawn anew with it."""
+    if (said := st.session_state.pop(SAID, None)) is not None:
+        good, words_ = said
+        st.html(markup.note(f"<b>{'Done.' if good else 'Not done.'}</b> {escaped(words_, 900)}", fault=not good))
+    if (new := st.session_state.pop(OUTCOME, None)) is not None:
+        st.session_state[SAID] = new
+        st.rerun()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def zone() -> tzinfo:
+    """The reader's time zone."""
+    return words.ZONE.get()
 
 
 def colours() -> Palette:

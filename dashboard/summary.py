@@ -19,7 +19,7 @@ NO_COUNCIL = "no council worker is running: start conclave council"
 def status(pulse: Row) -> str:
     """One line: how stream time stands to the clock, and when the page was read."""
     said = words.stream_time(pulse["newest_event"], pulse["now"])
-    read = f"Read at {words.clock(pulse['now'])} UTC"
+    read = f"Read at {words.clock(pulse['now'])} {words.zone(pulse['now'])}"
     return f'<div class="cv-status"><span>{escaped(said)}</span><span class="cv-num">{read}</span></div>'
 
 

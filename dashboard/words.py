@@ -3,7 +3,8 @@
 import html
 import math
 import unicodedata
-from datetime import UTC, datetime
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
 from rag.names import DETECTORS
@@ -21,6 +22,7 @@ ACTIONS = {
 KINDS = {"account": "Account", "counterparty": "Counterparty", "service": "Service", "series": "Series"}
 ROLES = {"analyst": "Analyst", "auditor": "Auditor", "strategist": "Strategist"}
 UNKNOWN = "–"
+ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)  # the reader's, set where a page begins
 
 
 def visible(text: object, most: int = 500) -> str:
@@ -50,27 +52,33 @@ def link(page: str, **query: str) -> str:
     return html.escape(f"{page}?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items()))
 
 
+def zone(time: datetime) -> str:
+    """The short name of the reader's time zone at `time`: `UTC`, `CEST`, `UTC+05:30`."""
+    said = time.astimezone(ZONE.get()).tzname() or "UTC"
+    return f"UTC{said}" if said[:1] in "+-" else said
+
+
 def instant(time: datetime | None) -> str:
-    """`4 Mar 2026, 14:02:11 UTC`."""
-    return UNKNOWN if time is None else f"{day(time)}, {clock(time)} UTC"
+    """`4 Mar 2026, 14:02:11 UTC`, in the reader's zone."""
+    return UNKNOWN if time is None else f"{day(time)}, {clock(time)} {zone(time)}"
 
 
 def day(time: datetime | None) -> str:
     if time is None:
         return UNKNOWN
-    there = time.astimezone(UTC)
+    there = time.astimezone(ZONE.get())
     return f"{there.day} {there:%b %Y}"
 
 
 def clock(time: datetime | None) -> str:
-    return UNKNOWN if time is None else f"{time.astimezone(UTC):%H:%M:%S}"
+    return UNKNOWN if time is None else f"{time.astimezone(ZONE.get()):%H:%M:%S}"
 
 
 def short(time: datetime | None) -> str:
-    """`4 Mar 14:02`, for a table's column of times in UTC."""
+    """`4 Mar 14:02`, for a table's column of times in the reader's zone."""
     if time is None:
         return UNKNOWN
-    there = time.astimezone(UTC)
+    there = time.astimezone(ZONE.get())
     return f"{there.day} {there:%b %H:%M}"
 
 

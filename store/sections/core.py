@@ -112,6 +112,10 @@ class Dashboard(Section):
     host: str = "127.0.0.1"
     port: int = Field(8501, ge=1, le=65_535)
     refresh_s: Seconds = 2
+    sign_in: Literal["required", "off"] = Field(
+        "required", description="off: whoever reaches the page is a local admin; only works while served on loopback"
+    )
+    session_hours: Positive = Field(12, description="a browser that was silent for this long signs in again")
 
 
 class Spark(Section):

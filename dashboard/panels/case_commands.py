@@ -1,0 +1,91 @@
+"""The commands of a case: what the council proposes, who decided, what the receiver answered."""
+
+import streamlit as st
+
+from dashboard import markup, reading, shell, words
+from dashboard.words import escaped
+from desk import commands
+from trust.roles import Role
+
+Row = reading.Row
+STATES = {
+    "proposed": ("Proposed", "unresolved"),
+    "approved": ("Approved, on its way", "unresolved"),
+    "executed": ("✓ Executed", "dismissed"),
+    "rejected": ("Rejected", "quiet"),
+    "failed": ("✕ Failed", "confirmed"),
+    "undoing": ("Being undone", "unresolved"),
+    "undone": ("Undone", "quiet"),
+}
+
+
+def show(row: Row) -> None:
+    """Every command with its state; the buttons that its state and the reader's role allow."""
+    found = reading.rows("dashboard_case_commands", case_id=row["case_id"])
+    if not found:
+        return
+    st.html(markup.head("Commands", "nothing is carried out before a person approves it, unless a policy does"))
+    able = reading.caller().may(Role.analyst, "commands")
+    for command in found:
+        st.html(described(command))
+        if able:
+            _buttons(command)
+    if not able:
+        shell.may(Role.analyst, "Deciding on commands", "commands")
+
+
+def described(command: Row) -> str:
+    said, style = STATES.get(command["state"], (command["state"], "quiet"))
+    decided = f" by {command['decided_by']}, {words.instant(command['decided_at'])}" if command["decided_by"] else ""
+    why = f": {command['decision']}" if command["decision"] else ""
+    return (
+        f'<div class="cv-command"><b>{escaped(words.action(command["action"]))}</b> {escaped(command["target"], 120)} '
+        f'<span class="cv-tag cv-{style}">{said}</span><span class="cv-soft">{escaped(decided + why, 400)}</span>'
+        f'<div class="cv-values">{escaped("; ".join(answered(command)), 600)}</div></div>'
+    )
+
+
+def answered(command: Row) -> list[str]:
+    """What the receiver said last to each run, in words."""
+    said = []
+    for one in command["runs"] or []:
+        last = one["answer"] or {}
+        came = last.get("error") or (
+            f"HTTP {last['status']} {words.visible(last.get('body') or '', 160)}" if last.get("status") else ""
+        )
+        tries = f"{one['attempts']} attempt{'' if one['attempts'] == 1 else 's'}"
+        said.append(f"{'undo' if one['purpose'] == 'undo' else 'webhook'}: {one['state']}, {tries}{f', {came}' if came else ''}")
+    return said
+
+
+def _buttons(command: Row) -> None:
+    key = command["command_id"]
+    with st.container(horizontal=True, gap="small", key=f"command-{key}"):
+        if command["state"] == "proposed":
+            st.button("Approve", key=f"approve-{key}", type="primary", on_click=_decide, args=("approve", key))
+            with st.popover("Reject", key=f"open-reject-{key}"), st.form(f"reject-{key}", border=False):
+                st.text_input("Why", key=f"reject-why-{key}", max_chars=400)
+                st.form_submit_button("Reject", on_click=_decide, args=("reject", key, f"reject-why-{key}"))
+        undoable = command["undo_until"] is not None and command["undo_until"] > command["now"]
+        if command["state"] == "executed" and undoable:
+            st.button(
+                f"Undo, until {words.short(command['undo_until'])}", key=f"undo-{key}", on_click=_decide, args=("undo", key)
+            )
+
+
+DECIDE = {"approve": commands.approve, "reject": commands.reject, "undo": commands.undo}
+DONE = {
+    "approve": "The command is approved and is being carried out.",
+    "reject": "The command is rejected.",
+    "undo": "The command is being undone.",
+}
+
+
+def _decide(verb: str, command_id: str, why: str | None = None) -> None:
+    text = str(st.session_state.get(why, "")) if why else ""
+
+    def decide() -> None:
+        with reading.tenant().connection() as connection:
+            DECIDE[verb](connection, reading.caller(), command_id, text)
+
+    shell.change(decide, DONE[verb], scope="commands")
