@@ -122,12 +122,13 @@ create table deliveries (
   error         text not null default '',     -- why it failed last, in words
   created_at    timestamptz not null,
   finished_at   timestamptz,
+  seq           bigint generated always as identity,
   primary key (tenant, delivery_id),
   foreign key (tenant, bundle_id) references bundles on delete cascade
 );
 create index deliveries_due on deliveries (not_before) where state in ('waiting', 'sending');
 create index deliveries_by_thread on deliveries (tenant, channel_id, thread) where state in ('waiting', 'sending');
-create index deliveries_by_time on deliveries (tenant, created_at desc, delivery_id);
+create index deliveries_newest on deliveries (tenant, seq desc);
 create index deliveries_by_bundle on deliveries (tenant, bundle_id);
 
 -- Every attempt of a delivery.
