@@ -47,6 +47,8 @@ COMMANDS = {
     "doctor": Entry("cli.doctor", "doctor", "Check everything Conclave needs and say how to mend it.", KEEP),
     "maintenance": Entry("cli.maintenance", "maintenance", "Remove rows past their retention now.", KEEP),
     "migrate": Entry("cli.maintenance", "migrate", "Bring the database to this version.", KEEP),
+    "report": Entry("cli.report", "report", "A case on paper: report, post-mortem, suspicious activity.", KNOW),
+    "export": Entry("cli.report", "export", "A table as CSV or Parquet.", KNOW),
     "schedule list": Entry("cli.schedule", "list_schedules", "List the schedules and how they went.", KEEP),
     "schedule add": Entry("cli.schedule", "add", "Make or change a schedule.", KEEP),
     "schedule run": Entry("cli.schedule", "run_now", "Ask for a run at once.", KEEP),

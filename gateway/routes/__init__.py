@@ -5,9 +5,11 @@ import importlib
 from fastapi import APIRouter
 
 ROUTERS = (
+    "reports",
     "schedules",
     "health",
     "keys",
+    "audit",
     "events",
 )
 
