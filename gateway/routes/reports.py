@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime
 
+from desk.errors import UnknownCase
 from desk.reports import sheets
 from desk.reports.kinds import Format, Kind, report
+from gateway import problems
 from gateway.access import Needs, Now, Store
 from trust import audit
 from trust.roles import Caller, Role
@@ -15,6 +17,7 @@ router = APIRouter(prefix="/v1", tags=["reports"])
 Analyst = Annotated[Caller, Needs(Role.analyst, scope="reports")]
 CaseId = Annotated[str, Path(max_length=100, pattern=r"^case-[A-Za-z0-9_-]+$")]
 View = Literal["cases", "anomalies", "rulings", "commands", "entities", "feedback", "quarantine", "metrics"]
+problems.register({UnknownCase: 404})
 MEDIA = {"markdown": "text/markdown; charset=utf-8", "pdf": "application/pdf", "csv": "text/csv; charset=utf-8",
          "parquet": "application/vnd.apache.parquet"}  # fmt: skip
 ENDINGS = {"markdown": "md", "pdf": "pdf", "csv": "csv", "parquet": "parquet"}

@@ -18,8 +18,8 @@ CASE = (
     values ('case-1', '1', 'account:A/EUR', 'account', 1, 0.9, 'batch', now(), now())""",
     """insert into case_files (case_id, tenant, title, entity, kind, pattern, fingerprint, touches, outcome,
     severity, own_severity, revision, hits, started_at, last_at, own_started_at, own_last_at, opened_at, changed_at, confidence)
-    values ('case-1', 'main', '=1 of ann@example.org', 'account:A/EUR', 'account', 'amount', '{}', '{}', 'confirmed', 0.9, 0.9, 1, 1,
-    now(), now(), now(), now(), now(), now(), 0.8)""",
+    values ('case-1', 'main', '=1 of ann@example.org', 'account:A/EUR', 'account', 'amount', '{}', '{}', 'confirmed',
+    0.9, 0.9, 1, 1, now(), now(), now(), now(), now(), now(), 0.8)""",
 )
 
 
