@@ -1,8 +1,12 @@
 """`conclave gateway`."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def gateway(
@@ -24,4 +28,14 @@ def gateway(
     given = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value is not None}
     chosen = wanted.model_copy(update=given)
     typer.echo(f"Gateway: {address(chosen)}  (Ctrl-C stops it)")
-    serve(chosen)
+    serve(chosen, f"{__name__}:application")
+
+
+def application() -> "FastAPI":
+    """What each of the processes serves, with its log set up."""
+    from cli import logs
+    from gateway import serving
+    from store.settings import settings
+
+    logs.configure(settings().log_level, human=sys.stderr.isatty())
+    return serving.application()

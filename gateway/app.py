@@ -20,6 +20,7 @@ from gateway.lag import Watch
 from gateway.lanes import open_lane
 from gateway.limits import Limits
 from gateway.metrics import Metrics
+from gateway.readiness import Readiness, checks
 from gateway.routes import routers
 from store.database import Database
 from store.errors import BadSettings, DatabaseError
@@ -30,6 +31,21 @@ from trust.oidc import Expected, Provider
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": problems.ProblemDetail, "description": problems.TITLES[status]} for status in (401, 403, 422, 429)
 }
+ABOUT = """Events in; anomalies, rulings and cases out. Every request needs `Authorization: Bearer KEY` with a key of
+`conclave keys create`, or an OIDC token. A key has a role (viewer reads, analyst works, admin configures) and may be limited to
+groups of routes.
+
+Lists take `limit` and `after` and answer `items` and `next`: give `next` back as `after` until it is null. Times are RFC 3339 in
+UTC. Everything that goes wrong is application/problem+json with a `detail` that says what to do and, where one is at fault, a
+`field`. Every answer has an X-Request-Id; name it when asking for help."""
+TAGS = [
+    {"name": "events", "description": "Events from other systems, into the stream."},
+    {"name": "reads", "description": "What was seen and found: entities, their metrics, anomalies, rulings."},
+    {"name": "stream", "description": "Changes as they happen, as server-sent events."},
+    {"name": "keys", "description": "API keys."},
+    {"name": "audit", "description": "Who did what, and the proof that nobody changed it."},
+    {"name": "health", "description": "How the gateway is. /health and /ready need no key."},
+]
 FORGET_EVERY_S = 600.0
 UPLOADS = ("/v1/events", "/v1/documents", "/v1/traces", "/v1/otlp/")
 
@@ -38,11 +54,15 @@ log = structlog.get_logger("gateway")
 
 def create_app(settings: Settings, database: Database, clock: Callable[[], datetime] = utc_now) -> FastAPI:
     """The gateway over an open database; `clock` gives the wall clock's time with its zone."""
-    app = FastAPI(title="Conclave", version=version("conclave"), docs_url=None, redoc_url=None, responses=ERRORS, lifespan=life)
+    app = FastAPI(
+        title="Conclave", version=version("conclave"), description=ABOUT, openapi_tags=TAGS, responses=ERRORS, lifespan=life,
+        docs_url=None, redoc_url=None, openapi_url=None,
+    )  # fmt: skip
     state = app.state
     state.settings, state.database, state.clock = settings, database, clock
     state.limits, state.metrics, state.provider = Limits(settings.gateway), Metrics(), provider(settings.gateway)
     state.lane, state.watch = open_lane(settings), Watch(settings, database)
+    state.readiness = Readiness(checks(settings, database, state.watch))
     problems.install(app)
     for router in routers():
         app.include_router(router)

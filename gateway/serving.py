@@ -24,13 +24,13 @@ def application() -> FastAPI:
     return create_app(known, open_database(pool))
 
 
-def serve(chosen: Gateway) -> None:
-    """Serve until stopped. Raises BadSettings for half a pair of TLS files."""
+def serve(chosen: Gateway, factory: str) -> None:
+    """Serve what the function named by `factory` makes, until stopped. Raises BadSettings for half a pair of TLS files."""
     if chosen.workers > 1:
         open_database(settings()).close()  # migrate once, before the processes race to
     os.environ[WORKERS] = str(chosen.workers)  # each process keeps its share of the limits
     uvicorn.run(
-        "gateway.serving:application", factory=True, host=chosen.host, port=chosen.port, workers=chosen.workers,
+        factory, factory=True, host=chosen.host, port=chosen.port, workers=chosen.workers,
         log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_S,
         proxy_headers=bool(chosen.trusted_proxies), forwarded_allow_ips=chosen.trusted_proxies or None, **tls(chosen),
     )  # fmt: skip
