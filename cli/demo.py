@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,21 +84,38 @@ def _once(settings: "Settings", database: "Database", children: Children, starte
 def _live(settings: "Settings", database: "Database", children: Children, rate: float) -> None:
     from cli.stages import Stages
 
-    port = _free_port(settings.dashboard.port)
+    pages, gateway = _free_port(settings.dashboard.port), _free_port(settings.gateway.port)
     bundled.teach(database)
+    key = _first_key(database, settings.tenant)
     for name, command in {
         "ingest": _conclave("ingest"),
         "council": _conclave("council"),
-        "dashboard": _conclave("dashboard", "--host", "127.0.0.1", "--port", str(port)),
+        "operate": _conclave("operate"),
+        "gateway": _conclave("gateway", "--host", "127.0.0.1", "--port", str(gateway)),
+        "dashboard": _conclave("dashboard", "--host", "127.0.0.1", "--port", str(pages)),
         "produce": _conclave("produce", "--rate", str(rate), "--shift-to-now"),
     }.items():
         if name != "produce" or not any(settings.landing.glob("*.jsonl")):
             children.start(name, command, dict(os.environ))
-    say(f"Dashboard: http://127.0.0.1:{port}   (Ctrl-C stops everything; logs are in {settings.home / 'logs'})")
+    say(f"Dashboard: http://127.0.0.1:{pages}   (Ctrl-C stops everything; logs are in {settings.home / 'logs'})")
+    say(f"Gateway:   http://127.0.0.1:{gateway}/docs")
+    say(f"First key: {key}   (an administrator's; it is not shown again)" if key else "Keys:      `conclave keys list`")
     _await_tables(settings, children)
     children.start("detect", _conclave("detect"), dict(os.environ))
     with Stages(bundled.events()) as stages:
         _watch(database, children, stages, until_streams_end=False)
+
+
+def _first_key(database: "Database", tenant: str) -> str | None:
+    """An administrator's key when there is none yet; only its hash is kept, so this is the only time to show it."""
+    from trust import keys
+    from trust.roles import Role
+
+    if keys.listed(database, tenant):
+        return None
+    with database.connection() as connection:
+        made = keys.create(connection, tenant, "first key", Role.admin, actor="system:demo", now=datetime.now(UTC))
+    return made.text
 
 
 def _await_tables(settings: "Settings", children: Children) -> None:
@@ -159,7 +177,7 @@ def _free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise DemoFailed("no free port for the dashboard.")
+    raise DemoFailed("no free port.")
 
 
 @contextmanager

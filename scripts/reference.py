@@ -27,7 +27,8 @@ def pages() -> dict[str, str]:
 
 def settings() -> str:
     """Every setting by section: variable, type, default, meaning."""
-    from store.settings import Section, Settings
+    from store.sections.base import Section
+    from store.settings import Settings
 
     plain, sections = [], []
     for name, field in Settings.model_fields.items():
