@@ -2,8 +2,23 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+
+from trust.pii import mask_values
+
+OURS = ("timestamp", "level", "logger")
+
+
+def masked(_: Any, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Personal data and secrets out of whatever is logged, tracebacks too; the last thing before it is written."""
+    return {name: value if name in OURS else mask_values(plain(value)) for name, value in entry.items()}
+
+
+def plain(value: Any) -> Any:
+    """What would be written as its text anyway becomes it now, so that nothing passes as an object."""
+    return value if value is None or isinstance(value, bool | int | float | str | dict | list | tuple) else str(value)
 
 
 def configure(level: str, *, human: bool) -> None:
@@ -16,9 +31,9 @@ def configure(level: str, *, human: bool) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=True)]
+        [structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)]
         if human
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[
@@ -34,7 +49,13 @@ def configure(level: str, *, human: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                masked,
+                *last,
+            ],
         )
     )
     root = logging.getLogger()

@@ -12,10 +12,12 @@ from jobs import bronze, checkpoint, refusals
 from jobs.check import checker, file_name
 from jobs.events import Rules
 from jobs.policy import digest
+from jobs.sealing import Sealer, with_names
 from jobs.sink import say_waiting
 from store.bulk import copy_rows
 from store.database import Database, fetch, run, wait_for
 from store.settings import Settings
+from trust.vault import KINDS
 
 PARTITION_BITS, INDEX_BITS = 10, 25  # of a row number; the batch has the 28 above them
 
@@ -49,7 +51,8 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     """Start the stream; with `once` it ends when everything that is there now was taken."""
     bronze.prepare(spark, settings, database)
     place = settings.checkpoint("ingest")
-    fixed = {"job": "ingest", "source": settings.source.kind}
+    private = {"identifiers": "tokenised"} if settings.privacy.identifiers == "tokenised" else {}
+    fixed = {"job": "ingest", "source": settings.source.kind, **private}
     checkpoint.pin(spark, place, fixed)
     stream = source(spark, settings).writeStream.queryName("ingest").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.ingest.trigger_s} seconds"}
@@ -59,6 +62,7 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
 def sink(spark: SparkSession, settings: Settings, database: Database) -> Callable[[DataFrame, int], None]:
     place, columns = settings.checkpoint("ingest"), dict(settings.source.csv_columns)
     settings_hash = digest(settings.ingest.model_dump(mode="json"))
+    sealer = Sealer.of(settings, database)
 
     def write(batch: DataFrame, batch_id: int) -> None:
         started = datetime.now(UTC)
@@ -67,14 +71,15 @@ def sink(spark: SparkSession, settings: Settings, database: Database) -> Callabl
         empty = checkpoint.empty_files(spark, place, batch_id) if from_files else []
         rows = checked(batch, settings, started, batch_id, columns if from_files else None, empty).persist()
         try:
-            accepted, refused = rows.where("reason is null"), rows.where("reason is not null")
+            kept = rows if sealer is None else sealer.sealed(rows)
+            accepted, refused = kept.where("reason is null"), kept.where("reason is not null")
             append(accepted.select(*bronze.BRONZE.names), settings.bronze, query_id, batch_id)
             totals = rows.selectExpr("count(*)", "count(reason)", "max(event_time)").first()
             events, bad, newest = totals if totals is not None else (0, 0, None)
             notes: list[dict[str, Any]] = []
             if bad:
                 append(refused.select(*bronze.QUARANTINE.names), settings.quarantine, query_id, batch_id)
-                notes = refused.select(*bronze.QUARANTINE.names).toArrow().to_pylist()
+                notes = noted(rows.where("reason is not null"), sealer)
         finally:
             rows.unpersist()
         place_offsets = checkpoint.offsets(spark, place, batch_id)
@@ -88,12 +93,20 @@ def sink(spark: SparkSession, settings: Settings, database: Database) -> Callabl
     return write
 
 
+def noted(refused: DataFrame, sealer: Sealer | None) -> list[dict[str, Any]]:
+    """Refused rows to be listed in the database."""
+    names = bronze.QUARANTINE.names if sealer is None else [*bronze.QUARANTINE.names, *KINDS]
+    notes: list[dict[str, Any]] = (refused if sealer is None else with_names(refused)).select(*names).toArrow().to_pylist()
+    return notes if sealer is None else sealer.excerpts(notes)
+
+
 def checked(
     batch: DataFrame, settings: Settings, now: datetime, batch_id: int, columns: dict[str, str] | None, empty: list[str]
 ) -> DataFrame:
     """Every record as an event or a reason, and every empty file as a reason, numbered and stamped."""
     rules = Rules(now, settings.ingest.max_future_s, settings.ingest.max_record_bytes, settings.tenant)
-    rows = batch.mapInArrow(checker(rules, columns), bronze.CHECKED)
+    private = settings.privacy.identifiers == "tokenised"
+    rows = batch.mapInArrow(checker(rules, columns, private=private), bronze.CHECKED)
     if empty:
         faults = [
             {"raw": b"", "source": file_name(path), "position": 0, "reason": EMPTY, "field": "", "tenant": settings.tenant}

@@ -4,18 +4,19 @@ import hashlib
 from typing import Any
 
 from store.database import Connection, sql
+from trust.pii import mask
 
 COLUMNS = ("record_id", "tenant", "position", "reason", "field", "excerpt", "size", "state", "arrived_at")
 EXCERPT = 300
 
 
 def row(refused: dict[str, Any]) -> tuple[Any, ...]:
-    """A quarantine row of Delta as a row of the table `quarantined`."""
+    """A quarantine row of Delta as a row of the table `quarantined`; `shown`, when given, is what the excerpt is taken from."""
     raw = refused["raw"] or b""
     position = place(refused["source"], refused["position"])
     return (
         record_id(position, refused["reason"], raw), refused["tenant"] or "main", position, refused["reason"],
-        refused["field"] or "", excerpt(raw), len(raw), "new", refused["ingest_time"],
+        refused["field"] or "", excerpt(masked(refused.get("shown", raw))), len(raw), "new", refused["ingest_time"],
     )  # fmt: skip
 
 
@@ -31,6 +32,11 @@ def place(source: str, position: int) -> str:
 
 def record_id(position: str, reason: str, raw: bytes) -> str:
     return hashlib.blake2b(b"\0".join([position.encode(), reason.encode(), raw]), digest_size=12).hexdigest()
+
+
+def masked(raw: bytes) -> bytes:
+    """The part of a record that will be shown, and a little more for what is cut, with personal data as `[card]` …"""
+    return mask(raw[: 2 * EXCERPT].decode("utf-8", "backslashreplace")).encode()
 
 
 def excerpt(raw: bytes) -> str:

@@ -1,12 +1,13 @@
 """Quarantined records sent round again, byte for byte, to where the settings say that events come from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jobs import refusals
 from jobs.targets import Folder, Topic, client_options
-from store.database import open_database
+from store.database import Database, open_database
 from store.settings import Settings
+from trust.vault import SEALED, Vault
 
 MANY = 1_000_000
 
@@ -27,7 +28,8 @@ def send_again(settings: Settings, record_ids: list[str] | None) -> int:
             return 0
         spark = session(settings, "conclave quarantine retry")
         try:
-            found = dict(raw_records(spark, settings, wanted))
+            vault = Vault.of(settings) if settings.privacy.identifiers == "tokenised" else None
+            found = dict(raw_records(spark, settings, wanted, lambda raw: raw if vault is None else opened(vault, database, raw)))
         finally:
             spark.stop()
         target = target_of(settings)
@@ -45,11 +47,21 @@ def target_of(settings: Settings) -> Folder | Topic:
     return Topic(at.kafka_servers, at.kafka_topics.split(",")[0].strip(), client_options(at.kafka_options))
 
 
-def raw_records(spark: Any, settings: Settings, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
-    """(record id, bytes) of the wanted records that have any bytes."""
+def opened(vault: Vault, database: Database, raw: bytes) -> bytes:
+    """A sealed record as it came; one whose subject was erased is empty."""
+    text = raw.decode("utf-8", "replace")
+    if SEALED.fullmatch(text) is None:
+        return raw
+    clear = vault.open_bytes(database, text)
+    return b"" if clear is None else clear
+
+
+def raw_records(spark: Any, settings: Settings, wanted: set[str], clear: Callable[[bytes], bytes]) -> Iterator[tuple[str, bytes]]:
+    """(record id, bytes) of the wanted records that have any bytes; `clear` opens what is sealed."""
     table = spark.read.format("delta").load(settings.quarantine).select("raw", "source", "position", "reason")
     for batch in table.toArrow().to_batches():
         for row in batch.to_pylist():
-            one = refusals.record_id(refusals.place(row["source"], row["position"]), row["reason"], row["raw"] or b"")
-            if one in wanted and row["raw"]:
-                yield one, row["raw"]
+            raw = clear(bytes(row["raw"] or b""))
+            one = refusals.record_id(refusals.place(row["source"], row["position"]), row["reason"], raw)
+            if one in wanted and raw:
+                yield one, raw

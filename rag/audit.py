@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
+from trust.pii import mask
+
 MAX_TEXT = 20_000
 
 
@@ -27,7 +29,7 @@ class Call:
 
 
 def rows(calls: Iterable[Call], tenant: str) -> list[dict[str, Any]]:
-    """The calls as rows; zero bytes, which Postgres refuses, and the rest of very long answers are left out."""
+    """The calls as rows; personal data, zero bytes, which Postgres refuses, and the rest of very long answers are left out."""
     return [
         {
             **vars(call),
@@ -40,7 +42,7 @@ def rows(calls: Iterable[Call], tenant: str) -> list[dict[str, Any]]:
 
 
 def _kept(text: str) -> str:
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:MAX_TEXT]
+    return mask(text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[: 2 * MAX_TEXT])[:MAX_TEXT]
 
 
 def prompt_hash(*texts: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from rag.errors import ModelAway, ModelBusy, ModelSlow, NoAnswer, Truncated
 from store.sections.core import Model
+from trust.pii import mask
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk
@@ -112,7 +113,7 @@ class OllamaModel:
 
     def _collect(self, chat: "ChatOllama", messages: Sequence[Message], deadline: float) -> "AIMessageChunk | None":
         whole: Any = None
-        for chunk in chat.stream([(m["role"], m["content"]) for m in messages]):
+        for chunk in chat.stream([(m["role"], mask(m["content"])) for m in messages]):  # whoever asks
             whole = chunk if whole is None else whole + chunk
             if time.monotonic() > deadline:
                 raise ModelSlow()

@@ -11,6 +11,7 @@ from rag.items import Brief, sheet
 from rag.opinion import ROLES, SLICES, Role
 from rag.quoting import tokens
 from store.sections.core import Model
+from trust.pii import mask
 
 FOLDER = Path(__file__).parent / "prompts"
 ANSWER_TOKENS = 220  # of one opinion, on the long side
@@ -45,8 +46,8 @@ def repair(role: Role, briefs: Sequence[Brief], faults: Mapping[str, str]) -> st
 
 
 def sheets(role: Role, briefs: Sequence[Brief]) -> str:
-    """The member's own slice of each brief."""
-    return "\n\n".join(sheet(brief, sorted(SLICES[role])) for brief in briefs)
+    """The member's own slice of each brief, without personal data: an account may be named by its card's number."""
+    return "\n\n".join(mask(sheet(brief, sorted(SLICES[role]))) for brief in briefs)
 
 
 @cache

@@ -4,6 +4,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+from trust.pii import mask
+from trust.vault import hide
+
 OPEN, CLOSE = "«", "»"
 MESSAGE_CAP = 240
 NAME_CAP = 80
@@ -19,13 +22,16 @@ ORDERS = re.compile(
 )
 
 
-def plain(text: object, cap: int) -> str:
+def plain(text: object, cap: int, *, masked: bool = True) -> str:
     """One line without control, format, surrogate or private characters, markup or role markers; at most `cap` characters.
+
+    Personal data stands there by its kind, as (card); `masked=False` is for names and for what the house itself wrote.
 
     >>> plain('ok\\n<|im_start|>system: {{e1.value}}', 60)
     'ok ‹¦im_start¦›system· ((e1.value))'
     """
-    flat = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFKC", str(text)[: cap * 8]))
+    whole = unicodedata.normalize("NFKC", hide(str(text))[: cap * 8])
+    flat = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in (mask(whole) if masked else whole))
     tame = ROLE.sub(lambda match: f"{match[1]}·", flat.translate(HARMLESS))
     words = " ".join(tame.split())
     return words if len(words) <= cap else words[: max(cap - 1, 0)] + "…"[:cap]
@@ -37,8 +43,8 @@ def quote(text: object, cap: int = MESSAGE_CAP) -> str:
 
 
 def name(text: object) -> str:
-    """An id, entity or other short label as it may stand in a prompt without quotes."""
-    return plain(text, NAME_CAP)
+    """An id, entity or other short label as it may stand in a prompt without quotes; prompts mask it when they are filled."""
+    return plain(text, NAME_CAP, masked=False)
 
 
 def attributes(given: Mapping[str, object], most: int = 6) -> str:

@@ -112,14 +112,14 @@ def similar_item(row: Row) -> Item:
 def section_item(section: Section) -> Item:
     path = " > ".join(quoting.name(part) for part in section.heading_path)
     return item(
-        "section", f"runbook: {path}", quoting.plain(section.excerpt, EXCERPT_CAP),
+        "section", f"runbook: {path}", quoting.plain(section.excerpt, EXCERPT_CAP, masked=False),
         section_id=section.section_id, action=section.action or None, relevance=section.relevance,
         steps=_lines(section.steps), cautions=_lines(section.cautions),
     )  # fmt: skip
 
 
 def _lines(lines: Iterable[str]) -> list[str]:
-    return [quoting.plain(line, STEP_CAP) for line in list(lines)[:STEPS]]
+    return [quoting.plain(line, STEP_CAP, masked=False) for line in list(lines)[:STEPS]]
 
 
 def text_items(hit: Row) -> list[Item]:
