@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from dashboard import words
+from dashboard import people, words
 from dashboard.cards import entity
 from dashboard.markup import Tile
 from dashboard.words import escaped
@@ -19,25 +19,28 @@ STATUSES = {
 CLOSED = ("resolved", "dismissed")
 
 
-def tiles(counts: Row) -> list[Tile]:
+def tiles(counts: Row, waiting: Row) -> list[Tile]:
     """What needs somebody, what is late, what waits for a decision, and what is quiet and why."""
-    wakes = "" if counts["wakes_at"] is None else f"the first wakes {words.short(counts['wakes_at'])}"
+    needs = counts["open"] + counts["acknowledged"] + counts["investigating"]
+    wakes = "nothing sleeps" if counts["next_wake_at"] is None else f"the first wakes {words.short(counts['next_wake_at'])}"
+    kept = f"; dismissals keep {words.count(counts['recurrences'])} recurrences quiet" if counts["recurrences"] else ""
+    unknown = f", {words.count(counts['loss_unknown'])} unknown" if counts["loss_unknown"] and needs else ""
     return [
-        Tile("Need somebody", words.count(counts["needs"]), f"{words.count(counts['unassigned'])} with nobody on them",
-             hot=counts["needs"] > 0),
-        Tile("Overdue", words.count(counts["overdue"]), "past the time agreed for them", hot=counts["overdue"] > 0),
-        Tile("Commands to decide", words.count(counts["proposals"]), "proposed, and not carried out until approved"),
-        Tile("Snoozed", words.count(counts["snoozed"]), wakes or "nothing sleeps"),
-        Tile("Held", words.count(counts["held"]), "by maintenance windows"),
+        Tile("Need somebody", words.count(needs), f"{words.count(counts['unassigned'])} with nobody on them", hot=needs > 0),
+        Tile("Overdue", words.count(counts["late"]), "past the time agreed for them", hot=counts["late"] > 0),
+        Tile("Expected loss", words.count(counts["expected_loss"]), f"of those that need somebody{unknown}"),
+        Tile("Commands to decide", words.count(waiting["proposals"]), "not carried out until approved"),
+        Tile("Quiet", words.count(counts["snoozed"] + counts["held"]),
+             f"{words.count(counts['snoozed'])} snoozed ({wakes}), {words.count(counts['held'])} held by maintenance{kept}"),
     ]  # fmt: skip
 
 
-def elsewhere(counts: Row) -> str:
+def elsewhere(waiting: Row) -> str:
     """What else waits for a person, as links; nothing when nothing does."""
     found = [
-        (counts["llm_alerts"], "traces?tab=Alerts", "alert on model calls", "alerts on model calls"),
-        (counts["undelivered"], "alerts?tab=Dead+letters", "message not delivered", "messages not delivered"),
-        (counts["sections_proposed"], "runbook?tab=Proposals", "runbook section to review", "runbook sections to review"),
+        (waiting["llm_alerts"], "traces?tab=Alerts", "alert on model calls", "alerts on model calls"),
+        (waiting["undelivered"], "alerts?tab=Dead+letters", "message not delivered", "messages not delivered"),
+        (waiting["sections_proposed"], "runbook?tab=Proposals", "runbook section to review", "runbook sections to review"),
     ]
     links = [
         f'<a href="{href}">{words.count(number)} {one if number == 1 else many}</a>'
@@ -97,7 +100,7 @@ def _past(due: datetime | None, now: datetime) -> bool:
 
 def _facts(row: Row) -> str:
     """Whose it is, how much is in it, and when it is due."""
-    who = f"with {row['assignee']}" if row["assignee"] else "with nobody"
+    who = f"with {people.called(row['assignee'])}"
     of = f"{row['members']} entities" if row["members"] > 1 else ""
     hits = f"{words.count(row['hits'])} hit{'' if row['hits'] == 1 else 's'}"
     return " · ".join(part for part in (who, row["pattern"], of, hits, due(row)) if part)
@@ -128,11 +131,20 @@ def loss(row: Row) -> str:
     return words.quantity(row["expected_loss"], "amount", row["loss_currency"] or "")
 
 
+def headline(row: Row) -> str:
+    """What a case is about: whom it concerns, how it stands, and the council's finding in a sentence."""
+    cause = escaped(row["root_cause"] or row["title"], 900)
+    return (
+        f'<h1 class="cv-title">{entity(row["entity"])}</h1><p class="cv-signs">{tags(row)} '
+        f'<span class="cv-soft">{escaped(row["case_id"], 80)}, version {row["version"]}</span></p><p class="cv-finding">{cause}</p>'
+    )
+
+
 def facts(row: Row) -> list[tuple[str, str]]:
     """What stands at the head of a case, as name and value."""
     return [
-        ("Expected loss", " ".join(part for part in (loss(row), row["loss_words"] and f"({row['loss_words']})") if part)),
-        ("With", row["assignee"] or "nobody"),
+        ("Expected loss", row["loss_words"] or loss(row)),
+        ("With", people.called(row["assignee"])),
         ("Opened", words.instant(row["opened_at"])),
         ("Happened", f"{words.short(row['started_at'])} to {words.short(row['last_at'])}"),
         ("Due", overdue(row) or due(row) or "nothing"),
@@ -146,13 +158,13 @@ def quiet(row: Row) -> str:
         reason = (row["reason"] or "").replace("_", " ")
         until = f" Recurrences stay quiet until {words.instant(row['expires_at'])}." if row["expires_at"] else ""
         text = f": {row['reason_text']}" if row["reason_text"] else ""
-        said = f"{STATUSES[row['status']][0]} by {row['closed_by'] or 'the desk'} ({reason}){text}.{until}"
+        said = f"{STATUSES[row['status']][0]} by {people.called(row['closed_by'])} ({reason}){text}.{until}"
         kept = f" {row['recurrences']} kept quiet so far." if row["recurrences"] else ""
         return escaped(said + kept, 900)
     if row["snoozed_until"] is not None and row["snoozed_until"] > row["now"]:
         seen = row["snooze"] or {}
         return escaped(
-            f"Snoozed until {words.instant(row['snoozed_until'])} by {row['snoozed_by'] or 'somebody'}. It wakes by itself "
+            f"Snoozed until {words.instant(row['snoozed_until'])} by {people.called(row['snoozed_by'])}. It wakes by itself "
             f"when it grows past what was seen then: severity {words.severity(seen.get('severity', row['severity']))}, "
             f"{seen.get('hits', row['hits'])} hits, {seen.get('members', row['members'])} entities.",
             600,

@@ -41,7 +41,12 @@ def candidates(rows: Sequence[Row]) -> str:
         "What would merge",
         columns,
         [
-            (case_link(row["case_id"], row["entity"]), row["status"], words.severity(row["severity"]), row["because"])
+            (
+                case_link(row["case_id"], row["entity"]),
+                row["status"],
+                words.severity(row["severity"]),
+                row["because"] + (", but split by hand" if row["apart"] else ""),
+            )
             for row in rows
         ],
     )

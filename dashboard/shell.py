@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import look, markup, reading, visitor, words
+from dashboard import look, markup, people, reading, visitor, words
 from dashboard.errors import NotAllowed
 from dashboard.look import Palette
 from dashboard.words import escaped
@@ -45,12 +45,14 @@ def _enter() -> Caller | None:
     if who is not None:
         reading.READER.set(who)
         words.ZONE.set(visitor.zone(who))
+        people.NAMES.set(visitor.names(who))
     return who
 
 
 def _try_again() -> None:
     try:
         reading.database()
+        _enter()
     except ConclaveError:
         return
     st.rerun()

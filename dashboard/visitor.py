@@ -107,6 +107,12 @@ def zone(who: Caller) -> tzinfo:
     return zone_named(chosen[0]["zone"] if chosen and chosen[0]["zone"] else st.context.timezone)
 
 
+def names(who: Caller) -> dict[str, str]:
+    """How the tenant's keys are called, by the actor that each is; the reader's own is `you`."""
+    found = reading.of(who.tenant, "keys_of_tenant")
+    return {f"key:{row['key_id']}": row["name"] for row in found} | {who.actor: "you"}
+
+
 def zone_named(name: Any) -> tzinfo:
     try:
         return ZoneInfo(name) if name else UTC

@@ -120,10 +120,9 @@ def _tagged(case_id: str, version: int, was: tuple[str, ...]) -> None:
     new, gone = [tag for tag in wanted if tag not in was], [tag for tag in was if tag not in wanted]
 
     def both() -> None:
-        if new:
-            act(case_id, version, "tag", tags=new)
+        after = act(case_id, version, "tag", tags=new) if new else version
         if gone:
-            act(case_id, version + bool(new), "untag", tags=gone)
+            act(case_id, after, "untag", tags=gone)
 
     shell.change(both, "The tags are set.", scope="cases")
 

@@ -1,10 +1,14 @@
 """The commands of a case: what the council proposes, who decided, what the receiver answered."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
-from dashboard import markup, reading, shell, words
+from dashboard import markup, people, reading, shell, words
 from dashboard.words import escaped
 from desk import commands
+from desk.webhook import sent
+from store.settings import settings
 from trust.roles import Role
 
 Row = reading.Row
@@ -36,7 +40,9 @@ def show(row: Row) -> None:
 
 def described(command: Row) -> str:
     said, style = STATES.get(command["state"], (command["state"], "quiet"))
-    decided = f" by {command['decided_by']}, {words.instant(command['decided_at'])}" if command["decided_by"] else ""
+    decided = (
+        f" by {people.called(command['decided_by'])}, {words.instant(command['decided_at'])}" if command["decided_by"] else ""
+    )
     why = f": {command['decision']}" if command["decision"] else ""
     return (
         f'<div class="cv-command"><b>{escaped(words.action(command["action"]))}</b> {escaped(command["target"], 120)} '
@@ -59,33 +65,42 @@ def answered(command: Row) -> list[str]:
 
 
 def _buttons(command: Row) -> None:
-    key = command["command_id"]
+    """What the command's state allows; approving says on which ruling it rests, so that a later one is not approved unread."""
+    key, possible = command["command_id"], commands.steps(command["state"])
     with st.container(horizontal=True, gap="small", key=f"command-{key}"):
-        if command["state"] == "proposed":
-            st.button("Approve", key=f"approve-{key}", type="primary", on_click=_decide, args=("approve", key))
+        if "approve" in possible:
+            label = "Approve" if command["state"] == "proposed" else "Try again"
+            st.button(label, key=f"approve-{key}", type="primary", on_click=_approve, args=(key, command["ruling_id"]))
+        if "reject" in possible:
             with st.popover("Reject", key=f"open-reject-{key}"), st.form(f"reject-{key}", border=False):
                 st.text_input("Why", key=f"reject-why-{key}", max_chars=400)
-                st.form_submit_button("Reject", on_click=_decide, args=("reject", key, f"reject-why-{key}"))
-        undoable = command["undo_until"] is not None and command["undo_until"] > command["now"]
-        if command["state"] == "executed" and undoable:
-            st.button(
-                f"Undo, until {words.short(command['undo_until'])}", key=f"undo-{key}", on_click=_decide, args=("undo", key)
-            )
+                st.form_submit_button("Reject", on_click=_reject, args=(key,))
+        if "done" in possible and not sent(command["action"], settings().desk):
+            st.button("Mark as carried out by hand", key=f"done-{key}", on_click=_done, args=(key,))
+        if "undo" in possible and command["undo_until"] is not None and command["undo_until"] > command["now"]:
+            st.button(f"Undo, until {words.short(command['undo_until'])}", key=f"undo-{key}", on_click=_undo, args=(key,))
 
 
-DECIDE = {"approve": commands.approve, "reject": commands.reject, "undo": commands.undo}
-DONE = {
-    "approve": "The command is approved and is being carried out.",
-    "reject": "The command is rejected.",
-    "undo": "The command is being undone.",
-}
-
-
-def _decide(verb: str, command_id: str, why: str | None = None) -> None:
-    text = str(st.session_state.get(why, "")) if why else ""
-
-    def decide() -> None:
+def _decided(decide: Callable[..., object], done: str, command_id: str, **detail: str) -> None:
+    def change() -> None:
         with reading.tenant().connection() as connection:
-            DECIDE[verb](connection, reading.caller(), command_id, text)
+            decide(connection, reading.caller(), command_id, desk=settings().desk, **detail)
 
-    shell.change(decide, DONE[verb], scope="commands")
+    shell.change(change, done, scope="commands")
+
+
+def _approve(command_id: str, ruling_id: str) -> None:
+    _decided(commands.approve, "The command is approved.", command_id, ruling_id=ruling_id)
+
+
+def _reject(command_id: str) -> None:
+    why = str(st.session_state.get(f"reject-why-{command_id}", ""))
+    _decided(commands.reject, "The command is rejected.", command_id, reason=why)
+
+
+def _done(command_id: str) -> None:
+    _decided(commands.done, "The command is marked as carried out.", command_id)
+
+
+def _undo(command_id: str) -> None:
+    _decided(commands.undo, "The command is being undone.", command_id)

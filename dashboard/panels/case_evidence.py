@@ -4,7 +4,6 @@ import streamlit as st
 
 from dashboard import cards, casetables, history, markup, reading, shell, words
 from dashboard.panels import download
-from desk import feedback as opinions
 from desk import life
 from trust.roles import Role
 
@@ -42,6 +41,8 @@ def _give(ruling_id: str) -> None:
     state = st.session_state
 
     def give() -> None:
+        from desk import feedback as opinions
+
         with reading.tenant().connection() as connection:
             opinions.give(
                 connection, reading.caller(), "ruling", ruling_id, state["feedback-verdict"],

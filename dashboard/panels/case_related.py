@@ -3,9 +3,10 @@
 import streamlit as st
 
 from dashboard import casetables, markup, reading, shell, words
-from dashboard.panels.case_steps import act
+from dashboard.panels.case_steps import act_on_each
 from desk import cases
 from rag.search import similar_cases
+from store.settings import settings
 from trust.roles import Role
 
 Row = reading.Row
@@ -34,13 +35,15 @@ def members(row: Row, able: bool) -> None:
 def _split(case_id: str, version: int) -> None:
     chosen = list(st.session_state["split-which"])
     shell.change(
-        lambda: act(case_id, version, "split", members=chosen), "It is split; the parts are cases of their own.", scope="cases"
+        lambda: act_on_each(case_id, version, "split", "member", chosen),
+        "It is split; the parts are cases of their own.",
+        scope="cases",
     )
 
 
 def candidates(row: Row, able: bool) -> None:
     """What would merge, and why; by hand, since what is sure was joined already."""
-    found = list(cases.what_would_merge(reading.tenant(), reading.caller().tenant, row["case_id"]))
+    found = list(cases.merge_candidates(reading.tenant(), reading.caller().tenant, row["case_id"], desk=settings().desk))
     st.html(markup.head("What would merge", "open cases that share something with this one"))
     if not found:
         st.html(markup.note("<b>Nothing open shares an entity, a cause or a neighbour with this case.</b>"))
@@ -55,16 +58,11 @@ def candidates(row: Row, able: bool) -> None:
 
 def _merge(case_id: str, version: int) -> None:
     chosen = list(st.session_state["merge-which"])
-
-    def merge() -> None:
-        for place, other in enumerate(chosen):
-            act(case_id, version + place, "merge", other=other)
-
-    shell.change(merge, "They are one case now.", scope="cases")
+    shell.change(lambda: act_on_each(case_id, version, "merge", "other", chosen), "They are one case now.", scope="cases")
 
 
 def links(row: Row) -> None:
-    if found := reading.rows("dashboard_case_links", case_id=row["case_id"]):
+    if found := reading.rows("desk_links", case_id=row["case_id"]):
         st.html(markup.head("Links") + casetables.links(found))
 
 

@@ -18,13 +18,9 @@ def head() -> None:
     row = found()
     if row is None:
         return
-    kind, subject, qualifier = words.named(row["entity"])
-    name = f"{subject}, {kind.lower()} {qualifier}".strip()
     quiet = cases.quiet(row)
     st.html(
-        f'<h1 class="cv-title">{words.escaped(row["title"] or name, 200)}</h1>'
-        f'<p style="margin-top:.3rem">{cases.tags(row)} <span class="cv-soft">{words.escaped(row["case_id"], 80)}, '
-        f"version {row['version']}</span></p>"
+        cases.headline(row)
         + markup.facts(cases.facts(row))
         + (f'<p class="cv-quote" style="margin-top:.8rem">{quiet}</p>' if quiet else "")
     )

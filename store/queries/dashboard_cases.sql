@@ -1,52 +1,18 @@
 -- The inbox and the case page. A case is a head (`head is null`) with its members.
 
--- name: dashboard_inbox
--- Cases of one view, by expected loss, severity and age, or as asked. Losses of different currencies are not compared in value.
-select f.*, now() as now, count(*) over () as of_all,
-       (select count(*) from commands k join case_files m on m.tenant = k.tenant and m.case_id = k.case_id
-        where k.tenant = f.tenant and k.state = 'proposed' and (m.case_id = f.case_id or m.head = f.case_id)) as proposals,
-       (select r.root_cause from rulings r where r.tenant = f.tenant and r.case_id = f.case_id and r.in_force limit 1) as root_cause
-from case_files f
-where f.tenant = %(tenant)s and f.head is null
-  and case %(view)s
-        when 'needs' then f.status in ('open', 'acknowledged', 'investigating') and f.held_by is null
-                          and (f.snoozed_until is null or f.snoozed_until <= now())
-        when 'mine' then f.status in ('open', 'acknowledged', 'investigating') and f.assignee = %(actor)s
-        when 'unassigned' then f.status in ('open', 'acknowledged', 'investigating') and f.assignee is null and f.held_by is null
-                               and (f.snoozed_until is null or f.snoozed_until <= now())
-        when 'snoozed' then f.status in ('open', 'acknowledged', 'investigating') and f.snoozed_until > now()
-        when 'held' then f.status in ('open', 'acknowledged', 'investigating') and f.held_by is not null
-        when 'closed' then f.status in ('resolved', 'dismissed')
-        else true end
-  and (%(kind)s::text is null or f.kind = %(kind)s) and (%(tag)s = '' or %(tag)s = any (f.tags))
-  and strpos(lower(f.title || ' ' || f.entity || ' ' || f.case_id), lower(%(typed)s)) > 0
-order by case when %(sort)s = 'newest' then f.last_at end desc, case when %(sort)s = 'oldest' then f.opened_at end,
-         case when %(sort)s = 'severity' then f.severity end desc,
-         f.expected_loss desc nulls last, f.severity desc, f.opened_at, f.case_id
-limit %(most)s offset %(skip)s;
-
--- name: dashboard_desk_counts
--- How many cases each view holds, and what is overdue.
-with active as (select *, (snoozed_until is not null and snoozed_until > now()) as asleep from case_files
-                where tenant = %(tenant)s and head is null and status in ('open', 'acknowledged', 'investigating'))
-select count(*) filter (where not asleep and held_by is null) as needs,
-       count(*) filter (where not asleep and held_by is null and assignee is null) as unassigned,
-       count(*) filter (where assignee = %(actor)s) as mine,
-       count(*) filter (where asleep) as snoozed, min(snoozed_until) filter (where asleep) as wakes_at,
-       count(*) filter (where held_by is not null) as held,
-       count(*) filter (where not asleep and held_by is null
-                        and (cardinality(breached) > 0 or (status = 'open' and ack_due_at < now()) or resolve_due_at < now())) as overdue,
-       (select count(*) from commands where tenant = %(tenant)s and state = 'proposed') as proposals,
-       (select count(*) from case_files where tenant = %(tenant)s and head is null and status in ('resolved', 'dismissed')) as closed,
+-- name: dashboard_waiting
+-- What else waits for a person, beside the cases: commands to decide, alerts on model calls, messages and sections.
+select (select count(*) from commands where tenant = %(tenant)s and state = 'proposed') as proposals,
        (select count(*) from deliveries where tenant = %(tenant)s and state = 'dead') as undelivered,
        (select count(*) from llm_firings where tenant = %(tenant)s and state = 'open') as llm_alerts,
        (select count(*) from section_proposals where tenant = %(tenant)s and state = 'proposed') as sections_proposed,
-       now() as now
-from active;
+       (select count(*) from case_files where tenant = %(tenant)s and head is null and assignee = %(actor)s
+        and status in ('open', 'acknowledged', 'investigating')) as mine, now() as now;
 
 -- name: dashboard_held_by
 -- The maintenance windows that hold cases quiet now.
-select w.title, w.ends_at, count(*) as cases from case_files f join maintenance_windows w on w.tenant = f.tenant and w.window_id = f.held_by
+select w.title, w.ends_at, count(*) as cases
+from case_files f join maintenance_windows w on w.tenant = f.tenant and w.window_id = f.held_by
 where f.tenant = %(tenant)s and f.head is null and f.status in ('open', 'acknowledged', 'investigating')
 group by w.window_id, w.title, w.ends_at order by w.ends_at;
 
@@ -57,7 +23,8 @@ group by tag order by count(*) desc, tag limit 30;
 
 -- name: dashboard_case
 -- One case by its id; a member's id leads to its head.
-select f.*, now() as now from case_files f
+select f.*, now() as now, r.root_cause, r.action
+from case_files f left join rulings r on r.tenant = f.tenant and r.ruling_id = f.ruling_id
 where f.tenant = %(tenant)s
   and f.case_id = (select coalesce(m.head, m.case_id) from case_files m where m.tenant = %(tenant)s and m.case_id = %(case_id)s);
 
@@ -89,10 +56,6 @@ where k.tenant = %(tenant)s and k.state <> 'withdrawn'
   and k.case_id in (select f.case_id from case_files f
                     where f.tenant = %(tenant)s and (f.case_id = %(case_id)s or f.head = %(case_id)s))
 order by k.state <> 'proposed', k.created_at, k.command_id;
-
--- name: dashboard_case_links
--- Where a case links to.
-select target, kind, title, actor, at from case_links where tenant = %(tenant)s and case_id = %(case_id)s order by at;
 
 -- name: dashboard_case_anomalies
 -- The newest kept anomalies of a case and its members.

@@ -18,7 +18,7 @@ pytestmark = [
 ]
 PAGES = {
     "runbook": ("runbook?section=runbook%23services-pool", "Connection pool exhaustion"),
-    "live": ("", "Needs you now"),
+    "live": ("live", "Needs you now"),
     "entity": ("entity?name=account%3AA13%2FEUR", "Judged against"),
     "service": ("entity?name=service%3Apayments", "Judged against"),
     "found": ("entity", "Flagged most severely"),
@@ -36,7 +36,9 @@ def chrome() -> Iterator[Browser]:
 @pytest.fixture
 def address(database: Database, database_url: str, tmp_path: Path) -> Iterator[str]:
     seed(database)
-    with served(tmp_path, CONCLAVE_DATABASE_URL=database_url, CONCLAVE_DASHBOARD__REFRESH_S="0.5") as found:
+    with served(
+        tmp_path, CONCLAVE_DATABASE_URL=database_url, CONCLAVE_DASHBOARD__REFRESH_S="0.5", CONCLAVE_DASHBOARD__SIGN_IN="off"
+    ) as found:
         yield found
 
 

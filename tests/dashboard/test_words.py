@@ -2,6 +2,7 @@
 
 import html
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,19 @@ def test_times_are_said_in_utc_whatever_their_zone() -> None:
     assert words.instant(elsewhere) == "4 Mar 2026, 14:02:11 UTC"
     assert (words.short(elsewhere), words.clock(elsewhere)) == ("4 Mar 14:02", "14:02:11")
     assert words.instant(None) == words.UNKNOWN
+
+
+def test_times_are_said_in_the_readers_zone() -> None:
+    token = words.ZONE.set(ZoneInfo("Asia/Kolkata"))
+    try:
+        assert words.instant(AT) == "4 Mar 2026, 19:32:11 IST"
+    finally:
+        words.ZONE.reset(token)
+    token = words.ZONE.set(timezone(timedelta(hours=-3)))
+    try:
+        assert words.instant(AT) == "4 Mar 2026, 11:02:11 UTC-03:00"
+    finally:
+        words.ZONE.reset(token)
 
 
 @pytest.mark.parametrize(
