@@ -27,7 +27,8 @@ insert into commands as c (command_id, tenant, case_id, ruling_id, action, targe
 select command_id, tenant, case_id, ruling_id, action, target, reason
 from jsonb_to_recordset(%(rows)s::jsonb) as n(command_id text, tenant text, case_id text, ruling_id text, action text, target text, reason text)
 on conflict (command_id) do update set
-  state = 'proposed', ruling_id = excluded.ruling_id, reason = excluded.reason, updated_at = now()
+  state = 'proposed', ruling_id = excluded.ruling_id, reason = excluded.reason, updated_at = now(),
+  desk_at = case when c.state = 'proposed' then c.desk_at end
 where c.state in ('withdrawn', 'proposed')
 
 -- name: put_alerts

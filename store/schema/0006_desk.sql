@@ -31,6 +31,7 @@ create table case_files (
   expected_loss   double precision,                  -- in `loss_currency`; null is unknown, not 0
   loss_currency   text,
   loss_words      text not null default '',          -- how it was reckoned, or why it is unknown
+  weight          double precision not null default 0,  -- for the inbox's order: that loss, or an assumed stake × severity
   assignee        text,                              -- an actor: `key:ID`, `oidc:SUB`, or any name given
   tags            text[] not null default '{}',
   reason          text,                              -- from the list, of a resolution or dismissal
@@ -173,5 +174,6 @@ create index command_runs_by_command on command_runs (command_id);
 -- The desk takes notice of each ruling in force once.
 alter table rulings add column desk_at timestamptz;
 create index rulings_unseen on rulings (ruled_at) where in_force and desk_at is null;
+create index tool_audit_by_case on tool_audit using gin (case_ids);
 
 select guard_tenants();
