@@ -10,6 +10,7 @@ ROUTERS = (
     "health",
     "keys",
     "audit",
+    "reads",
     "events",
 )
 

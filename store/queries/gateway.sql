@@ -36,3 +36,68 @@ delete from answers where created_at < %(before)s;
 -- name: ingest_ends
 -- How far ingest has come: the end offsets of its newest batch.
 select offsets, committed_at from batches where job = 'ingest' order by committed_at desc limit 1;
+
+-- name: read_entities
+-- Entities by name, from a place in their order.
+select e.entity, e.kind, e.subject, e.qualifier, e.first_seen,
+       (select count(*) from episodes p where p.entity_hash = e.entity_hash) as episodes
+from entities e
+where e.tenant = %(tenant)s and (%(kind)s::text is null or e.kind = %(kind)s)
+  and (%(q)s::text is null or strpos(lower(e.entity), lower(%(q)s)) > 0)
+  and (%(after)s::text is null or e.entity > %(after)s)
+order by e.entity limit %(limit)s;
+
+-- name: read_entity
+-- One entity and how much is known of it.
+select e.entity, e.entity_hash, e.kind, e.subject, e.qualifier, e.first_seen,
+       (select count(*) from episodes p where p.entity_hash = e.entity_hash) as episodes
+from entities e where e.tenant = %(tenant)s and e.entity = %(entity)s;
+
+-- name: read_anomalies
+-- Anomalies, newest event first, from a place in their order.
+select a.anomaly_id, a.episode_id, 'case-' || a.episode_id as case_id, a.ordinal, a.entity, a.detector, a.event_id, a.event_time,
+       a.value, a.expected, a.low, a.high, a.unit, a.window_size, a.severity, a.scores, a.arrived_at, a.detected_at
+from anomalies a
+where a.tenant = %(tenant)s and (%(entity)s::text is null or a.entity = %(entity)s)
+  and (%(case_id)s::text is null or 'case-' || a.episode_id = %(case_id)s)
+  and (%(detector)s::text is null or a.detector = %(detector)s)
+  and (%(min_severity)s::float8 is null or a.severity >= %(min_severity)s)
+  and (%(since)s::timestamptz is null or a.event_time >= %(since)s) and (%(until)s::timestamptz is null or a.event_time < %(until)s)
+  and (%(after_time)s::timestamptz is null or (a.event_time, a.anomaly_id) < (%(after_time)s, %(after_id)s::text))
+order by a.event_time desc, a.anomaly_id desc limit %(limit)s;
+
+-- name: read_anomaly
+-- One anomaly with its window and its event.
+select a.*, 'case-' || a.episode_id as case_id from anomalies a where a.tenant = %(tenant)s and a.anomaly_id = %(anomaly_id)s;
+
+-- name: read_rulings
+-- Rulings, newest first, from a place in their order.
+select r.ruling_id, r.case_id, c.entity, c.kind, c.severity, r.revision, r.council, r.model, r.outcome, r.action, r.confidence,
+       r.root_cause, r.next_steps, r.citations, r.in_force, r.superseded_by, r.why, r.ruled_at, r.latency_ms
+from rulings r join cases c using (case_id)
+where r.tenant = %(tenant)s and (%(entity)s::text is null or c.entity = %(entity)s)
+  and (%(case_id)s::text is null or r.case_id = %(case_id)s) and (%(outcome)s::text is null or r.outcome = %(outcome)s)
+  and (not %(in_force)s or r.in_force)
+  and (%(since)s::timestamptz is null or r.ruled_at >= %(since)s) and (%(until)s::timestamptz is null or r.ruled_at < %(until)s)
+  and (%(after_time)s::timestamptz is null or (r.ruled_at, r.ruling_id) < (%(after_time)s, %(after_id)s::text))
+order by r.ruled_at desc, r.ruling_id desc limit %(limit)s;
+
+-- name: read_ruling
+-- One ruling with its opinions, its checks and the evidence it was given on.
+select r.*, c.entity, c.kind, c.severity from rulings r join cases c using (case_id)
+where r.tenant = %(tenant)s and r.ruling_id = %(ruling_id)s;
+
+-- name: read_minutes
+-- A service's or a series' minutes, newest first.
+select bucket, count, error_rate, mean, std, min, max, p50, p95, anomalies, late, duplicates from metric_minutes
+where tenant = %(tenant)s and entity_hash = %(entity_hash)s
+  and (%(since)s::timestamptz is null or bucket >= %(since)s) and (%(until)s::timestamptz is null or bucket < %(until)s)
+order by bucket desc limit %(limit)s;
+
+-- name: read_hours
+-- An account's or a counterparty's hours, newest first.
+select bucket, count, null::float8 as error_rate, mean, std, min, max, null::float8 as p50, null::float8 as p95,
+       anomalies, late, duplicates from metric_hours
+where tenant = %(tenant)s and entity_hash = %(entity_hash)s
+  and (%(since)s::timestamptz is null or bucket >= %(since)s) and (%(until)s::timestamptz is null or bucket < %(until)s)
+order by bucket desc limit %(limit)s;
