@@ -15,6 +15,7 @@ from assistant.vocabulary import (
     COUNTED,
     DESPITE_HOW,
     ENTITY_WORDS,
+    EVENT_KINDS,
     FOLLOWS,
     HOW,
     KINDS,
@@ -160,7 +161,9 @@ def _plural(text: str) -> str:
     if found:
         return PLURALS[found[1].casefold()]
     singular = re.search(rf"\b(?:which|what)\s+({'|'.join(ENTITY_WORDS)})\b", text, re.IGNORECASE)
-    return ENTITY_WORDS[singular[1].casefold()] if singular else ""
+    if singular:
+        return ENTITY_WORDS[singular[1].casefold()]
+    return next((kind for kind, pattern in EVENT_KINDS if pattern.search(text)), "")
 
 
 def _most(text: str) -> int:

@@ -71,7 +71,8 @@ _KINDS: tuple[tuple[Kind, str], ...] = (  # the first that fits
     ("happened",
      r"""\bwhat('s|\ is|\ has|\ was|\ did)?\b.{0,20}\b(happen\w*|going\ on|went\ wrong|wrong|up\ with|do(ing)?)\b
      | \btell\ me\ about\b | \bstatus\ of\b | \bhow\ (is|are|was|were|did)\b | \bsummar\w+
-     | \banything\ (strange|unusual|wrong|new|odd)\b | \bshow\ me\b | \bstory\ of\b | \bwhat\ do\ (we|you)\ know\b | \boverview\b | \bactivity\b | \bnews\b"""),
+     | \banything\ (strange|unusual|wrong|new|odd)\b | \bshow\ me\b | \bstory\ of\b
+     | \bwhat\ do\ (we|you)\ know\b | \boverview\b | \bactivity\b | \bnews\b"""),
 )  # fmt: skip
 KINDS = tuple((kind, re.compile(pattern, re.IGNORECASE | re.VERBOSE)) for kind, pattern in _KINDS)
 
@@ -79,11 +80,17 @@ _WHATS: tuple[tuple[What, str], ...] = (
     ("commands", r"\b(commands?|proposals?|blocks?|blocked|actions?)\b"),
     ("cases", r"\b(cases?|incidents?|rulings?|confirmed|dismissed|unresolved)\b"),
     ("errors", r"\b(errors?|fail\w*|5\d\ds?)\b"),
-    ("amount", r"\b(amount|spen[dt]\w*|money|how much|worth|euros?|dollars?)\b"),
+    ("amount", r"\b(amounts?|sums?|spen[dt]\w*|money|how much|worth|euros?|dollars?)\b"),
     ("flags", r"\b(anomal\w+|flag\w*|alerts?|hits?|episodes?|unusual|strange|suspicious)\b"),
     ("events", r"\b(payments?|transactions?|requests?|events?|readings?|purchases?|calls?|busiest|active|traffic)\b"),
 )  # fmt: skip
 WHATS = tuple((what, re.compile(pattern, re.IGNORECASE)) for what, pattern in _WHATS)
+
+EVENT_KINDS = (
+    ("account", re.compile(r"\b(payments?|transactions?|purchases?|spen[dt]\w*)\b", re.IGNORECASE)),
+    ("service", re.compile(r"\b(requests?|calls?|traffic)\b", re.IGNORECASE)),
+    ("series", re.compile(r"\breadings?\b", re.IGNORECASE)),
+)
 
 FOLLOWS = re.compile(r"^\W*(and|what about|how about|also|then|why\b(?!.*\b(account|service)\b))", re.IGNORECASE)
 POINTS = re.compile(
