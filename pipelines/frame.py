@@ -29,7 +29,7 @@ class Frame:
 
     table: pa.Table
     lists: Mapping[str, pa.Array] = field(default_factory=dict)
-    enriched: dict[str, dict[str, Value]] = field(default_factory=dict)
+    enriched: dict[str, "Lookups"] = field(default_factory=dict)
     _columns: dict[str, Value] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -43,9 +43,7 @@ class Frame:
 
     def take(self, mask: Bits) -> "Frame":
         """The chosen rows, with what was looked up for them."""
-        chosen = {
-            name: {column: taken(value, mask) for column, value in columns.items()} for name, columns in self.enriched.items()
-        }
+        chosen = {name: looked_up.take(mask) for name, looked_up in self.enriched.items()}
         return Frame(self.table.filter(pa.array(mask)), self.lists, chosen)
 
     def _made(self, name: str) -> Value:
@@ -53,6 +51,22 @@ class Frame:
             return Value(pa.nulls(len(self), pa.string()), np.ones(len(self), bool))
         held = self.table[name]
         return of_arrow(held.chunk(0) if held.num_chunks == 1 else held.combine_chunks())
+
+
+class Lookups:
+    """The columns of an enrichment for a frame's rows, taken when first named; `places` are null where no key was found."""
+
+    def __init__(self, places: pa.Array, columns: Mapping[str, pa.Array]) -> None:
+        self.places, self.columns = places, columns
+        self._made: dict[str, Value] = {}
+
+    def __getitem__(self, name: str) -> Value:
+        if name not in self._made:
+            self._made[name] = of_arrow(self.columns[name].take(self.places))
+        return self._made[name]
+
+    def take(self, mask: Bits) -> "Lookups":
+        return Lookups(self.places.filter(pa.array(mask)), self.columns)
 
 
 def of_arrow(array: Any) -> Value:
@@ -72,11 +86,6 @@ def of_arrow(array: Any) -> Value:
     if pa.types.is_boolean(kind):
         return Value(pc.fill_null(array, False).to_numpy(zero_copy_only=False), null)
     return Value(array, null)
-
-
-def taken(value: Value, mask: Bits) -> Value:
-    data = value.data.filter(pa.array(mask)) if isinstance(value.data, pa.Array) else value.data[mask]
-    return Value(data, None if value.null is None else value.null[mask], None if value.bad is None else value.bad[mask])
 
 
 def truth(array: Any) -> Bits:

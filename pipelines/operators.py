@@ -88,6 +88,11 @@ def by_value(data: Any, test: Callable[[Any], Any]) -> Bits:
     return found
 
 
+def equals(data: Any, wanted: str) -> Bits:
+    """Texts that are the wanted one."""
+    return by_value(data, lambda texts: pc.equal(texts, wanted))
+
+
 def test_text(name: str, a: Value, wanted: str) -> Value:
     """`startsWith`, `endsWith`, `contains`, `matches` (RE2, anywhere in the text)."""
     if isinstance(a.data, str):

@@ -75,10 +75,12 @@ create table lists (
   tenant       text not null,
   list         text not null,
   description  text not null default '',
+  holds        text not null default 'other' check (holds in ('account', 'counterparty', 'other')),  -- what its keys are
   columns      text[] not null default '{}',  -- beside the key, of an enrichment table
   live_version integer,
   created_by   text not null,
   created_at   timestamptz not null default now(),
+  deleted_at   timestamptz,                   -- its items stay until no batch in work can need them
   primary key (tenant, list)
 );
 create table list_versions (
@@ -204,6 +206,17 @@ create table suppressions (
   primary key (tenant, anomaly_id, processor)
 );
 create index suppressions_by_time on suppressions (tenant, created_at desc);
+
+-- To which lane a rule raised a case; later batches do not lower it.
+create table raised_lanes (
+  tenant    text not null,
+  case_id   text not null,
+  lane      text not null check (lane in ('immediate', 'batch')),
+  processor text not null,
+  version   integer not null,
+  at        timestamptz not null default now(),
+  primary key (tenant, case_id)
+);
 
 -- Pools of workers for slow rules, and their queue.
 create table worker_pools (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipelines.errors import BadExpression
 from pipelines.expression import compile_expression
 from pipelines.fields import Scope
-from pipelines.frame import Frame
+from pipelines.frame import Frame, Lookups
 
 ENVIRONMENT = celpy.Environment()
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -199,10 +199,8 @@ def test_a_bad_expression_is_refused_with_its_place_and_what_is_known(text: str,
 
 
 def test_lists_and_enrichments_are_looked_up_and_named() -> None:
-    from pipelines.frame import of_arrow
-
     table = table_of([EVENT, EVENT | {"account_id": "A1"}])
-    frame = Frame(table, {"vip": pa.array(["A1", "A2"])}, {"geo": {"land": of_arrow(pa.array(["CH", None]))}})
+    frame = Frame(table, {"vip": pa.array(["A1", "A2"])}, {"geo": Lookups(pa.array([0, None]), {"land": pa.array(["CH"])})})
     scope = Scope(lists=frozenset({"vip"}), enriched={"geo": ("land",)})
     rule = compile_expression('account_id in lists.vip || enriched.geo["land"] == "CH"', scope)
     assert rule.evaluate(frame).hit.tolist() == [True, True]
