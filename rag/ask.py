@@ -42,7 +42,7 @@ def ask(database: Queries, question: str, model: Speaker | None = None, *, why: 
     question = quoting.plain(question, QUESTION_CAP)
     started = time.perf_counter()
     hits = search(database, question, k=SECTIONS + CASES, tenant=tenant)
-    sources = _sources(database, question, hits, tenant)
+    sources = sources_for(database, question, hits, tenant)
     _audit_search(database, question, sources, (time.perf_counter() - started) * 1000, tenant)
     if not sources:
         return _nothing(hits)
@@ -68,7 +68,7 @@ def prompt(question: str, sources: Sequence[Source]) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
-def _sources(database: Queries, question: str, hits: Sequence[Hit], tenant: str) -> list[Source]:
+def sources_for(database: Queries, question: str, hits: Sequence[Hit], tenant: str) -> list[Source]:
     """The sections and past cases that are near enough to the question, marked s1, s2 …"""
     weight = runbook_index(database, tenant).words.weight
     found = [

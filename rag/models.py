@@ -3,7 +3,8 @@
 import http.client
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -94,32 +95,32 @@ class OllamaModel:
             error.latency_ms = _ms_since(started)
             raise
 
+    def stream(self, messages: Sequence[Message]) -> Iterator[str | Reply]:
+        """The answer's text piece by piece as it comes, and at its proper end the whole Reply. Raises as `ask` does."""
+        chat = self._chat(None)
+        started = time.monotonic()
+        whole: Any = None
+        with _in_our_words():
+            for chunk in self._chunks(chat, messages, started + self.settings.timeout_s):
+                whole = chunk if whole is None else whole + chunk
+                _bounded(str(whole.content))
+                yield str(chunk.content)
+        yield self._reply(whole, _ms_since(started))
+
     def _collected(self, chat: "ChatOllama", messages: Sequence[Message], deadline: float) -> "AIMessageChunk | None":
         """The whole answer, the driver's errors in our words."""
-        import httpx
-        from ollama import ResponseError
-
-        try:
-            return self._collect(chat, messages, deadline)
-        except httpx.TimeoutException as error:
-            raise ModelSlow(f"({type(error).__name__})") from error
-        except (httpx.HTTPError, ConnectionError) as error:
-            raise ModelAway(f"({type(error).__name__}: {error})") from error
-        except ResponseError as error:
-            kind = ModelBusy if error.status_code in (429, 503) else NoAnswer
-            raise kind(f"({error.status_code}: {error.error[:300]})") from error
-        except (ValueError, AttributeError) as error:
-            raise NoAnswer(f"(not the protocol: {str(error)[:200]})") from error
-
-    def _collect(self, chat: "ChatOllama", messages: Sequence[Message], deadline: float) -> "AIMessageChunk | None":
         whole: Any = None
+        with _in_our_words():
+            for chunk in self._chunks(chat, messages, deadline):
+                whole = chunk if whole is None else whole + chunk
+                _bounded(str(whole.content))
+        return whole  # type: ignore[no-any-return]
+
+    def _chunks(self, chat: "ChatOllama", messages: Sequence[Message], deadline: float) -> "Iterator[AIMessageChunk]":
         for chunk in chat.stream([(m["role"], mask(m["content"])) for m in messages]):  # whoever asks
-            whole = chunk if whole is None else whole + chunk
+            yield chunk  # type: ignore[misc]
             if time.monotonic() > deadline:
                 raise ModelSlow()
-            if len(str(whole.content)) > MAX_ANSWER:
-                raise Truncated(f"(more than {MAX_ANSWER:,} characters)")
-        return whole  # type: ignore[no-any-return]
 
     def _chat(self, schema: Mapping[str, Any] | None) -> "ChatOllama":
         from langchain_ollama import ChatOllama
@@ -139,6 +140,30 @@ class OllamaModel:
             raise error
         usage: Mapping[str, Any] = whole.usage_metadata or {}
         return Reply(str(whole.content), usage.get("input_tokens"), usage.get("output_tokens"), reason, latency_ms, self.name)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """The driver's errors as NoAnswer."""
+    import httpx
+    from ollama import ResponseError
+
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise ModelSlow(f"({type(error).__name__})") from error
+    except (httpx.HTTPError, ConnectionError) as error:
+        raise ModelAway(f"({type(error).__name__}: {error})") from error
+    except ResponseError as error:
+        kind = ModelBusy if error.status_code in (429, 503) else NoAnswer
+        raise kind(f"({error.status_code}: {error.error[:300]})") from error
+    except (ValueError, AttributeError) as error:
+        raise NoAnswer(f"(not the protocol: {str(error)[:200]})") from error
+
+
+def _bounded(text: str) -> None:
+    if len(text) > MAX_ANSWER:
+        raise Truncated(f"(more than {MAX_ANSWER:,} characters)")
 
 
 def _ms_since(started: float) -> float:
