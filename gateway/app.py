@@ -15,6 +15,7 @@ from gateway import problems
 from gateway.access import utc_now
 from gateway.bodies import Bodies
 from gateway.envelope import Envelope
+from gateway.graphql.schema import schema
 from gateway.intake import forget
 from gateway.lag import Watch
 from gateway.lanes import open_lane
@@ -41,6 +42,7 @@ UTC. Everything that goes wrong is application/problem+json with a `detail` that
 TAGS = [
     {"name": "events", "description": "Events from other systems, into the stream."},
     {"name": "reads", "description": "What was seen and found: entities, their metrics, anomalies, rulings."},
+    {"name": "graphql", "description": "The same and the cases by GraphQL."},
     {"name": "stream", "description": "Changes as they happen, as server-sent events."},
     {"name": "keys", "description": "API keys."},
     {"name": "audit", "description": "Who did what, and the proof that nobody changed it."},
@@ -63,6 +65,7 @@ def create_app(settings: Settings, database: Database, clock: Callable[[], datet
     state.limits, state.metrics, state.provider = Limits(settings.gateway), Metrics(), provider(settings.gateway)
     state.lane, state.watch = open_lane(settings), Watch(settings, database)
     state.readiness = Readiness(checks(settings, database, state.watch))
+    state.graphql = schema(settings.gateway)
     problems.install(app)
     for router in routers():
         app.include_router(router)

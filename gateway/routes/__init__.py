@@ -11,6 +11,7 @@ ROUTERS = (
     "keys",
     "audit",
     "reads",
+    "graphql",
     "events",
 )
 

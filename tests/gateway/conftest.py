@@ -1,5 +1,6 @@
-"""The gateway on a real database, with real keys."""
+"""The gateway on a real database, with real keys. Rows for tests lie beside; importlib mode does not look there by itself."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from store.database import Database
 from store.settings import Settings, read
 from trust import keys
 from trust.roles import Role
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
