@@ -1,7 +1,7 @@
 """Estimates from a weighted sample, with how sure they are. Pure.
 
 Each row was kept with probability 1 / weight, independently given what came before it. Totals are Horvitz and Thompson's, means
-are ratios of two of them (Hájek 1971), intervals normal approximations by linearisation; none with fewer than LEAST effective rows.
+are ratios of two of them (Hájek 1971), intervals normal approximations by linearisation; none under LEAST effective rows.
 """
 
 import math

@@ -95,5 +95,10 @@ def flags(scores: Sequence[Score], bar: float = 0.5) -> Flags:
 
 
 def low(scores: Sequence[Score], bar: float) -> bool:
-    """Whether any score in which high is good lies under the bar."""
-    return any(one.value is not None and one.value < bar for one in scores if one.metric in GOOD_HIGH)
+    """Whether the answer is bad enough to be kept for it: unfaithful, contexts that miss the reference, or beside the question.
+
+    Relevancy by words is noisy, so only half the bar counts there.
+    """
+    value = {one.metric: one.value for one in scores}
+    bars = {"faithfulness": bar, "context_recall": bar, "relevancy": bar / 2}
+    return any((found := value.get(metric)) is not None and found < least for metric, least in bars.items())

@@ -21,13 +21,7 @@ STOP = frozenset(listed("stop"))
 NEGATIONS = frozenset(
     ("no", "not", "never", "none", "nobody", "nothing", "neither", "nor", "cannot", "without", "lacks", "unable")
 )
-UNITS = (
-    ("zero", 0), ("two", 2), ("three", 3), ("four", 4), ("five", 5), ("six", 6), ("seven", 7), ("eight", 8), ("nine", 9),
-    ("ten", 10), ("eleven", 11), ("twelve", 12), ("dozen", 12), ("thirteen", 13), ("fourteen", 14), ("fifteen", 15), ("sixteen", 16),
-    ("seventeen", 17), ("eighteen", 18), ("nineteen", 19), ("twenty", 20), ("thirty", 30), ("forty", 40), ("fifty", 50),
-    ("sixty", 60), ("seventy", 70), ("eighty", 80), ("ninety", 90), ("hundred", 100), ("twice", 2),
-)  # fmt: skip
-SPELLED = {word: float(value) for word, value in UNITS}
+SPELLED = {word: float(value) for word, _, value in (pair.partition("=") for pair in listed("numbers"))}
 UNSAID = STOP | NEGATIONS | SPELLED.keys() | {"one", "once"}
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d[\w.,:/-]*\w|\d", re.UNICODE)
 NUMBER = re.compile(

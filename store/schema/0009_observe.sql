@@ -40,7 +40,7 @@ create table traces (
   cost           double precision,            -- null is unknown, with `cost_why`
   cost_why       text not null default '',
   price_version  text not null default '',
-  user_hash      text,                        -- keyed hash of the user's id: to find and delete a user's traces
+  user_hash      text,                        -- hash of the user's id: to find and delete a user's traces without keeping who
   session        text not null default '',
   metadata       jsonb not null default '{}',
   pii            jsonb not null default '{}', -- kind → how often, found before anything was masked
@@ -53,7 +53,7 @@ create table traces (
   attempts       integer not null default 0,
   judging        text not null default 'no' check (judging in ('no', 'waiting', 'leased', 'done', 'failed')),
   judging_until  timestamptz,
-  kept_for       text[] not null default '{}',  -- error | slow | costly | low | flagged | novel | share | unsampled
+  kept_for       text[] not null default '{}',  -- error | slow | costly | low | flagged | novel | first | share
   weight         double precision not null default 1 check (weight >= 1),  -- 1 / probability of being kept
   received_at    timestamptz not null default now(),
   due_at         timestamptz not null default now(),  -- scored from here on: late spans are waited for
@@ -115,6 +115,7 @@ create table trace_hours (
   seen    bigint not null,
   kept    bigint not null,
   errors  bigint not null,
+  novel   bigint not null,                    -- kept for being novel, of which an hour has only so many
   primary key (tenant, project, model, hour)
 );
 
@@ -162,12 +163,12 @@ create table llm_rules (
   title      text not null default '',
   created_by text not null,
   created_at timestamptz not null default now(),
-  checked_at timestamptz not null default '-infinity',
+  checked_at timestamptz,                     -- null: never, so soon
   version    integer not null default 1,
   primary key (tenant, rule_id),
   foreign key (tenant, project) references trace_projects on delete cascade
 );
-create index llm_rules_due on llm_rules (checked_at) where enabled;
+create index llm_rules_due on llm_rules (checked_at nulls first) where enabled;
 
 create table llm_firings (
   tenant      text not null,
