@@ -19,12 +19,18 @@ class Findings:
 
     exhibits: list[Exhibit] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    quoted: bool = False  # the lines are the sources' own sentences
+    times: list[str] = field(default_factory=list)  # how the spans were said, since their digits come from no exhibit
 
     def put(self, *found: Exhibit) -> list[Exhibit]:
         """Give exhibits their marks; the marked ones."""
         fresh = marked(found, len(self.exhibits) + 1)
         self.exhibits += fresh
         return fresh
+
+    def said(self, span: Span | None, asking: Asking) -> str:
+        self.times.append(said(span, asking))
+        return self.times[-1]
 
     def one(self, found: Exhibit) -> Exhibit:
         return self.put(found)[0]
@@ -64,14 +70,14 @@ def _happened(asking: Asking, reading: Reading, of: Sequence[Subject], found: Fi
 def _story(asking: Asking, one: Subject, span: Span | None, found: Findings) -> None:
     """One subject in a span: what it did, what was flagged, what became of it."""
     active = span or lookups.last_day(asking, one)
-    when = said(active, asking)
+    when = found.said(active, asking)
     did = found.put(*lookups.activity(asking, one, active)) if active else []
     before = found.put(*lookups.activity(asking, one, active.before())) if active and did else []
     by_source = {past.source_id: past for past in before}
     for now in did:
         past = by_source.get(now.source_id) or (found.one(_none_like(now)) if span else None)
         found.lines.append(telling.activity(now, when, past))
-    stream = found.one(lookups.stream(asking, span, one.hashes))
+    stream = found.one(lookups.stream(asking, span, one))
     found.lines += telling.frontier(stream) if did else telling.silence(one.words, when, stream)
     _flags(asking, [one], span, found, one.words)
 
@@ -103,7 +109,7 @@ def _everywhere(asking: Asking, reading: Reading, found: Findings) -> None:
         found.lines += telling.frontier(found.one(lookups.stream(asking, None)))
         return
     whole = found.one(lookups.counts(asking, span=span, kind=reading.of_kind, outcome=reading.outcome))
-    found.lines += telling.counts(whole, "flags", "", said(span, asking))
+    found.lines += telling.counts(whole, "flags", "", found.said(span, asking))
     pairs, _ = lookups.episodes(asking, span=span, kind=reading.of_kind, outcome=reading.outcome)
     for flag, ruling in pairs[: telling.MOST_FLAGS]:
         found.lines.append(telling.flag(found.one(flag), alone=False))
@@ -127,14 +133,14 @@ def _why(asking: Asking, reading: Reading, of: Sequence[Subject], found: Finding
 
 
 def _count(asking: Asking, reading: Reading, of: Sequence[Subject], found: Findings, question: str) -> None:
-    span, when = reading.span, said(reading.span, asking)
+    span, when = reading.span, found.said(reading.span, asking)
     if reading.what in ("events", "errors", "amount") and of:
         for one in of:
             active = span or lookups.last_day(asking, one)
             did = found.put(*lookups.activity(asking, one, active)) if active else []
-            found.lines += [telling.activity(each, said(active, asking)) for each in did]
+            found.lines += [telling.activity(each, found.said(active, asking)) for each in did]
             if not did:
-                found.lines += telling.silence(one.words, when, found.one(lookups.stream(asking, span, one.hashes)))
+                found.lines += telling.silence(one.words, when, found.one(lookups.stream(asking, span, one)))
         return
     if reading.what in ("events", "errors", "amount"):
         _totals(asking, reading, found)
@@ -149,10 +155,10 @@ def _totals(asking: Asking, reading: Reading, found: Findings) -> None:
     """How much there was of everything, or of a kind."""
     span = reading.span or lookups.newest_day(asking)
     rows = found.put(*lookups.totals(asking, span, reading)) if span else []
-    found.lines += telling.totals(rows, said(span, asking))
+    found.lines += telling.totals(rows, found.said(span, asking))
     stream = found.one(lookups.stream(asking, span))
     if not rows:
-        found.lines.append(Line(f"Nothing was recorded {said(span, asking)}.".replace(" .", "."), (stream.mark,)))
+        found.lines.append(Line(f"Nothing was recorded {found.said(span, asking)}.".replace(" .", "."), (stream.mark,)))
     found.lines += telling.frontier(stream) if reading.span or not rows else []
 
 
@@ -167,17 +173,18 @@ def _compare(asking: Asking, reading: Reading, of: Sequence[Subject], found: Fin
     first, second = (spans[0], spans[0]) if len(of) > 1 else lookups.aligned(spans, asking.now)
     left = found.put(*lookups.activity(asking, of[0], first))
     right = found.put(*lookups.activity(asking, of[min(1, len(of) - 1)], second))
-    when = said(first, asking), said(second, asking)
+    when = found.said(first, asking), found.said(second, asking)
     for one in left:
         other = next((two for two in right if two.source_id == one.source_id or len(of) > 1), None)
         if other is not None:
             found.lines += telling.compared(one, other, found.one(lookups.change(one, other)), when)
     if not left or not right:
         empty, at = (of[0], first) if not left else (of[min(1, len(of) - 1)], second)
-        found.lines += telling.silence(empty.words, said(at, asking), found.one(lookups.stream(asking, at, empty.hashes)))
+        found.lines += telling.silence(empty.words, found.said(at, asking), found.one(lookups.stream(asking, at, empty)))
     flagged = [lookups.counts(asking, of=[who], span=at) for who, at in ((of[0], first), (of[min(1, len(of) - 1)], second))]
     names = when if len(of) == 1 else (of[0].words, of[1].words)
-    found.lines.append(telling.flagged_compared(*found.put(*flagged), names))
+    left_count, right_count = found.put(*flagged)
+    found.lines.append(telling.flagged_compared(left_count, right_count, names))
 
 
 def _compare_counts(asking: Asking, reading: Reading, found: Findings) -> None:
@@ -188,7 +195,7 @@ def _compare_counts(asking: Asking, reading: Reading, found: Findings) -> None:
         return
     for one in lookups.aligned(reading.spans or (span,), asking.now):
         whole = found.one(lookups.counts(asking, span=one, kind=reading.of_kind, outcome=reading.outcome))
-        found.lines += telling.counts(whole, reading.what, "", said(one, asking))
+        found.lines += telling.counts(whole, reading.what, "", found.said(one, asking))
 
 
 def _top(asking: Asking, reading: Reading, of: Sequence[Subject], found: Findings, question: str) -> None:
@@ -199,11 +206,11 @@ def _ranking(asking: Asking, reading: Reading, found: Findings) -> None:
     rows, by = lookups.top(asking, reading, reading.span)
     stream = lookups.stream(asking, reading.span)
     if rows:
-        found.lines += telling.ranking(found.put(*rows), by, said(reading.span, asking))
+        found.lines += telling.ranking(found.put(*rows), by, found.said(reading.span, asking))
     else:
         mark = found.one(exhibit("list", "ranking", "an empty list")).mark
         found.lines.append(
-            Line(f"There is nothing to rank{f' {when}' if (when := said(reading.span, asking)) else ''}.", (mark,))
+            Line(f"There is nothing to rank{f' {when}' if (when := found.said(reading.span, asking)) else ''}.", (mark,))
         )
     found.lines += telling.frontier(found.one(stream)) if reading.span or not rows else []
 

@@ -148,12 +148,13 @@ def last_seen(asking: Asking, hashes: Sequence[int]) -> datetime | None:
     return seen
 
 
-def stream(asking: Asking, span: Span | None, hashes: Sequence[int] = ()) -> Exhibit:
-    """How far the stream has come, against the span asked for."""
+def stream(asking: Asking, span: Span | None, of: Subject | None = None) -> Exhibit:
+    """How far the stream has come, against the span asked for, and when the subject was active last."""
     newest = asking.fetch("assistant_newest")[0]["at"]
     behind = newest is not None and span is not None and newest < span.until - HOUR
-    seen = last_seen(asking, hashes) if hashes else None
-    return exhibit("stream", "stream", "the event stream", newest_at=newest, behind=behind, last_seen_at=seen)
+    seen = last_seen(asking, of.hashes) if of else None
+    title = f"the event stream and {of.words} in it" if of else "the event stream"
+    return exhibit("stream", of.entities[0] if of else "stream", title, newest_at=newest, behind=behind, last_seen_at=seen)
 
 
 def episodes(
@@ -202,7 +203,15 @@ def counts(asking: Asking, *, of: Sequence[Subject] = (), span: Span | None = No
     """How much was flagged, heard and ruled."""
     row = asking.fetch("assistant_counts", **_slots(of, span, kind, outcome))[0]
     filed = row["episodes"] - row["cases"]
-    return exhibit("count", "counts", "counted episodes and cases", **row, filed=filed, asked_outcome=outcome or None)
+    whom = " and ".join(one.words for one in of) or (f"every {kind}" if kind else "all")
+    return exhibit(
+        "count",
+        of[0].entities[0] if of else "counts",
+        f"episodes and cases of {whom}, counted",
+        **row,
+        filed=filed,
+        asked_outcome=outcome or None,
+    )
 
 
 def top(asking: Asking, reading: Reading, span: Span | None) -> tuple[list[Exhibit], str]:

@@ -118,7 +118,7 @@ class OllamaModel:
 
     def _chunks(self, chat: "ChatOllama", messages: Sequence[Message], deadline: float) -> "Iterator[AIMessageChunk]":
         for chunk in chat.stream([(m["role"], mask(m["content"])) for m in messages]):  # whoever asks
-            yield chunk  # type: ignore[misc]
+            yield chunk
             if time.monotonic() > deadline:
                 raise ModelSlow()
 
