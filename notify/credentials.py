@@ -56,7 +56,7 @@ class Vault:
 
 
 def vault_of(tenant: str, settings: Settings, environment: Mapping[str, str]) -> Vault:
-    """The references open to a tenant; another one than the settings' own has variables (`NOTIFY_ACME__…`) and a folder of its own."""
+    """The references open to a tenant; another one than the settings' own has variables and a folder of its own."""
     own = tenant == settings.tenant
     folder = settings.notify.secrets_folder or settings.home / "secrets"
     patterns = settings.notify.secret_variables

@@ -116,6 +116,7 @@ group by s.channel_id, s.thread order by 1, 2;
 with due as (
   select tenant, delivery_id from deliveries d
   where d.state in ('waiting', 'sending') and d.not_before <= %(now)s and (d.leased_until is null or d.leased_until < %(now)s)
+    and (d.kind = 'model') = %(slow)s
     and (d.thread = '' or not exists (
       select from deliveries e where e.tenant = d.tenant and e.channel_id = d.channel_id and e.thread = d.thread
         and e.state in ('waiting', 'sending') and e.seq < d.seq))

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from store.sections.base import Positive, Seconds, Section
 
@@ -47,3 +47,9 @@ class Notify(Section):
         if given and not given.startswith(("https://", "http://")):
             raise ValueError("begins with https:// or http://")
         return given.rstrip("/")
+
+    @model_validator(mode="after")
+    def _lease(self) -> "Notify":
+        if self.lease_s < 2 * self.timeout_s:
+            raise ValueError("lease_s is at least twice timeout_s, or a slow delivery is taken for a dead one")
+        return self
