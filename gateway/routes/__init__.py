@@ -12,7 +12,12 @@ ROUTERS = (
     "audit",
     "reads",
     "graphql",
+    "stream",
     "events",
+    "cases",
+    "commands",
+    "feedback",
+    "maintenance",
 )
 
 
