@@ -1,4 +1,4 @@
-"""`conclave cases list|show|acknowledge|assign|comment|resolve|dismiss|reopen` and `conclave commands list|approve|reject|undo`."""
+"""`conclave cases …` and `conclave commands …`: the desk from a terminal."""
 
 import getpass
 import json
@@ -141,9 +141,8 @@ def list_commands(
         typer.echo(json.dumps({"commands": rows}, default=str))
         return
     for row in rows:
-        typer.echo(
-            f"{row['command_id']}  {row['state']}  {row['action'].replace('_', ' ')} {printable(row['target'])}  ({row['case_id']})"
-        )
+        what = f"{row['action'].replace('_', ' ')} {printable(row['target'])}"
+        typer.echo(f"{row['command_id']}  {row['state']}  {what}  ({row['case_id']})")
     typer.echo(f"{len(rows)} commands." if rows else "No command waits.")
 
 
