@@ -31,10 +31,10 @@ select pg_advisory_xact_lock(hashtextextended('notify alarms ' || %(tenant)s, 0)
 -- What waits in the groups of a route that have something due, alike rows added up.
 select n.group_key, m.entity, m.kind, m.subject, count(*) as count, max(m.severity) as severity, min(n.due_at) as due_at,
        min(m.message_id) as first_message
-from notices n join messages m on m.tenant = n.tenant and m.message_id = n.message_id
-where n.tenant = %(tenant)s and n.route_id = %(route_id)s and n.bundle_id is null
-  and n.group_key in (select g.group_key from notices g where g.tenant = %(tenant)s and g.route_id = %(route_id)s
-                      and g.bundle_id is null and g.due_at <= %(now)s)
+from (select group_key, message_id, due_at, min(due_at) over (partition by group_key) as first_due
+      from notices where tenant = %(tenant)s and route_id = %(route_id)s and bundle_id is null) n
+join messages m using (message_id)
+where n.first_due <= %(now)s
 group by n.group_key, m.entity, m.kind, m.subject;
 
 -- name: notify_rate_limits
