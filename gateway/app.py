@@ -65,6 +65,7 @@ def create_app(settings: Settings, database: Database, clock: Callable[[], datet
     state.limits, state.metrics, state.provider = Limits(settings.gateway), Metrics(), provider(settings.gateway)
     state.lane, state.watch = open_lane(settings), Watch(settings, database)
     state.readiness = Readiness(checks(settings, database, state.watch))
+    state.streams = 0
     state.graphql = schema(settings.gateway)
     problems.install(app)
     for router in routers():

@@ -141,5 +141,7 @@ def _keep(connection: Connection, posted: Posted, fates: Sequence[Fate]) -> None
 
 def forget(database: Database, settings: Gateway, now: datetime) -> int:
     """Drop ids, answers and changes that are past their time, of all tenants; how many."""
-    kept = {"forget_passed": settings.known_ids_s, "forget_answers": settings.answers_s}
+    kept = {
+        "forget_passed": settings.known_ids_s, "forget_answers": settings.answers_s, "forget_changes": settings.changes_s,
+    }  # fmt: skip
     return sum(database.run(name, before=now - timedelta(seconds=kept_s)) for name, kept_s in kept.items())

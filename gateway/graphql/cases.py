@@ -6,11 +6,11 @@ from typing import Any
 import strawberry
 from strawberry.scalars import JSON
 
-from desk import cases, timeline
+from desk import cases, feedback, timeline
 from gateway import reading
 from gateway.graphql.asking import Context, Info, ask, described, first_of
 from gateway.graphql.types import AnomalyPage, anomaly_page, made
-from gateway.reading import Asked, Span
+from gateway.reading import Asked, Row, Span
 
 
 @strawberry.type(description="Something that happened to a case.")
@@ -73,6 +73,19 @@ class CasePage:
     next: str | None
 
 
+@strawberry.type(description="What somebody thinks of an anomaly or a ruling.")
+class Feedback:
+    feedback_id: strawberry.ID
+    about: str
+    subject_id: str
+    case_id: str
+    verdict: str
+    reason: str | None
+    comment: str
+    at: datetime
+    stale: bool
+
+
 async def inbox(context: Context, filters: cases.Filters) -> CasePage:
     page = await ask(cases.inbox, context.store, context.caller.tenant, filters, now=context.now)
     return CasePage(items=[made(Case, row) for row in page.items], of_all=page.of_all, next=page.next)
@@ -89,6 +102,14 @@ def act(context: Context, case_id: str, version: int | None, action: str, detail
     with context.store.connection() as connection:
         cases.act(
             connection, context.caller, case_id, version, action, desk=context.settings.desk, now=context.now, **known
+        )  # fmt: skip
+
+
+def give(context: Context, about: feedback.About, subject_id: str, verdict: feedback.Verdict, said: dict[str, Any]) -> Row:
+    """Feedback, in one transaction with its audit entry."""
+    with context.store.connection() as connection:
+        return feedback.give(
+            connection, context.caller, about=about, subject_id=subject_id, verdict=verdict, via="graphql", **said
         )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from desk import cases as desk_cases
 from gateway import reading
 from gateway.graphql import cases
 from gateway.graphql.asking import Info, ask, described, first_of, needs
-from gateway.graphql.cases import Case, CasePage
+from gateway.graphql.cases import Case, CasePage, Feedback
 from gateway.graphql.types import (
     USUAL,
     AnomalyPage,
@@ -51,6 +51,18 @@ class Outcome(Enum):
     confirmed = "confirmed"
     dismissed = "dismissed"
     unresolved = "unresolved"
+
+
+@strawberry.enum
+class About(Enum):
+    anomaly = "anomaly"
+    ruling = "ruling"
+
+
+@strawberry.enum
+class Verdict(Enum):
+    confirm = "confirm"
+    dismiss = "dismiss"
 
 
 @strawberry.type
@@ -121,6 +133,15 @@ class Mutation:
         given: dict[str, Any] = detail if isinstance(detail, dict) else {}
         await ask(cases.act, context, name, version, action, given)
         return await cases.case(context, name)
+
+    @described("Say what you think of an anomaly or a ruling. `shownHash` says which state you saw. For analysts.")
+    async def give_feedback(
+        self, info: Info, about: About, subject_id: strawberry.ID, verdict: Verdict, reason: str | None = None,
+        comment: str = "", shown_hash: str | None = None,
+    ) -> Feedback:  # fmt: skip
+        context, subject = needs(info, Role.analyst), reading.plain(str(subject_id)) or ""
+        said = {"reason": reason, "comment": comment, "shown_hash": shown_hash}
+        return made(Feedback, await ask(cases.give, context, about.value, subject, verdict.value, said))
 
 
 def zoned(at: datetime | None) -> datetime | None:

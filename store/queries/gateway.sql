@@ -101,3 +101,30 @@ select bucket, count, null::float8 as error_rate, mean, std, min, max, null::flo
 where tenant = %(tenant)s and entity_hash = %(entity_hash)s
   and (%(since)s::timestamptz is null or bucket >= %(since)s) and (%(until)s::timestamptz is null or bucket < %(until)s)
 order by bucket desc limit %(limit)s;
+
+-- name: changes_now
+-- Where a reader begins who wants only what comes.
+select pg_snapshot_xmin(pg_current_snapshot())::text as xid, now() as at;
+
+-- name: read_changes
+-- What changed after a place, of the chosen kinds, with what it is now; nothing of transactions that may still be passed by others.
+select c.xid::text as xid, c.seq, c.kind, c.id, c.at,
+       case c.kind
+         when 'anomaly' then (select jsonb_build_object('case_id', 'case-' || a.episode_id, 'entity', a.entity, 'detector', a.detector,
+                                'event_time', a.event_time, 'value', a.value::text, 'expected', a.expected::text, 'unit', a.unit,
+                                'severity', a.severity) from anomalies a where a.tenant = c.tenant and a.anomaly_id = c.id limit 1)
+         when 'ruling' then (select jsonb_build_object('case_id', r.case_id, 'outcome', r.outcome, 'action', r.action,
+                               'confidence', r.confidence, 'council', r.council, 'in_force', r.in_force, 'ruled_at', r.ruled_at)
+                             from rulings r where r.tenant = c.tenant and r.ruling_id = c.id)
+         else (select jsonb_build_object('entity', f.entity, 'title', f.title, 'status', f.status, 'version', f.version, 'head', f.head,
+                        'severity', f.severity, 'assignee', f.assignee, 'changed_at', f.changed_at)
+               from case_files f where f.tenant = c.tenant and f.case_id = c.id)
+       end as now
+from changes c
+where c.tenant = %(tenant)s and (c.xid, c.seq) > (%(xid)s::text::xid8, %(seq)s::bigint) and c.kind = any(%(kinds)s::text[])
+  and c.xid < pg_snapshot_xmin(pg_current_snapshot())
+order by c.xid, c.seq limit %(limit)s;
+
+-- name: forget_changes
+-- Changes that nobody can resume from any more.
+delete from changes where at < %(before)s;

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,9 @@ from starlette.testclient import TestClient
 from gateway.app import create_app
 from store.database import Database
 from store.settings import Settings, read
-from trust import keys
-from trust.roles import Role
 
 sys.path.insert(0, str(Path(__file__).parent))
+from gateway_keys import key_of
 
 
 @pytest.fixture
@@ -41,12 +39,3 @@ def api(gateway: FastAPI, database: Database) -> Iterator[Callable[..., TestClie
             return TestClient(gateway, headers=headers, raise_server_exceptions=False)
 
         yield client
-
-
-def key_of(database: Database, role: str, tenant: str = "main", scopes: tuple[str, ...] = ()) -> str:
-    """A fresh key."""
-    with database.connection() as connection:
-        issued = keys.create(
-            connection, tenant, f"{role} of {tenant}", Role[role], actor="system:test", now=datetime.now(UTC), scopes=scopes
-        )
-    return issued.text

@@ -7,6 +7,7 @@ from psycopg.types.json import Jsonb
 
 from store.database import Connection, Database
 
+BRIEF = {"kind": "account", "revision": 1, "severity": 0.9, "lane": "immediate", "items": []}
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
@@ -47,7 +48,7 @@ def _one(connection: Connection, number: int, tenant: str, prefix: str) -> str:
     _put(connection, "rulings", {
         "ruling_id": f"r-{case}", "tenant": tenant, "case_id": case, "revision": 1, "council": "rules", "outcome": "confirmed",
         "action": "block_account", "confidence": 0.8, "root_cause": "far over its pattern", "next_steps": Jsonb([]),
-        "citations": Jsonb(["e1"]), "opinions": Jsonb([]), "checks": Jsonb([]), "brief": Jsonb({"items": []}),
+        "citations": Jsonb(["e1"]), "opinions": Jsonb([]), "checks": Jsonb([]), "brief": Jsonb(BRIEF | {"case_id": case, "tenant": tenant, "entity": entity}),
         "brief_hash": "b", "in_force": True, "ruled_at": at, "latency_ms": 3.0,
     })  # fmt: skip
     return case

@@ -8,10 +8,12 @@ import pytest
 from gateway_rows import found
 from starlette.testclient import TestClient
 
+from desk.loop import step
 from gateway.graphql.cost import cost
 from gateway.graphql.schema import schema
 from store.database import Database
 from store.sections.gateway import Gateway
+from store.settings import read
 
 Api = Callable[..., TestClient]
 
@@ -43,6 +45,35 @@ def test_it_reads_what_rest_reads(api: Api, database: Database) -> None:
     assert one["data"]["entities"]["items"][0]["anomalies"]["items"][0]["detector"] == "amount_z"
     other = ask(api("admin", tenant="other"), "{ anomalies { items { entity } } entities { items { entity } } }")
     assert other["data"] == {"anomalies": {"items": []}, "entities": {"items": []}}
+
+
+GIVE = """mutation($id: ID!) { giveFeedback(about: anomaly, subjectId: $id, verdict: dismiss, comment: "a test order") {
+  caseId verdict stale } }"""
+
+
+def test_feedback_by_those_who_work(api: Api, database: Database) -> None:
+    found(database)
+    given = ask(api("analyst"), GIVE, id="a-0")
+    assert given["data"]["giveFeedback"] == {"caseId": "case-e0", "verdict": "dismiss", "stale": False}
+    assert ask(api("viewer"), GIVE, id="a-0")["errors"][0]["extensions"]["status"] == 403
+    assert ask(api("analyst", tenant="other"), GIVE, id="a-0")["errors"][0]["extensions"]["status"] == 404
+    assert [row["via"] for row in database.fetch("desk_feedback", tenant="main", about=None, subject_id=None, case_id=None,
+                                                 after=None, limit=9)] == ["graphql"]  # fmt: skip
+
+
+def test_a_case_is_worked_on(api: Api, database: Database) -> None:
+    found(database)
+    step(database, read())
+    listed = ask(api("viewer"), "{ cases { ofAll items { caseId version status timeline { kind } anomalies { next } detail } } }")
+    case = listed["data"]["cases"]["items"][0]
+    act = """mutation($id: ID!, $version: Int) { actOnCase(caseId: $id, action: "acknowledge", version: $version) {
+      status version } }"""
+    done = ask(api("analyst"), act, id=case["caseId"], version=case["version"])
+    assert done["data"]["actOnCase"]["status"] == "acknowledged"
+    stale = ask(api("analyst"), act, id=case["caseId"], version=case["version"])
+    assert stale["errors"][0]["extensions"]["status"] == 409
+    assert stale["errors"][0]["extensions"]["changes"]
+    assert ask(api("viewer"), act, id=case["caseId"], version=2)["errors"][0]["extensions"]["status"] == 403
 
 
 def test_errors_are_told_and_faults_are_not(api: Api, database: Database) -> None:
