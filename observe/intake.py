@@ -39,14 +39,24 @@ class Arrival:
     span: Span
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A span that was not taken, and why."""
+
+    trace_id: str
+    span_id: str
+    why: str
+
+
 @dataclass
 class Taken:
     """What became of a delivery: `traces` touched, `spans` new, `repeated` known already or dropped by sampling, `refused`."""
 
     traces: list[str] = field(default_factory=list)
+    grown: set[str] = field(default_factory=set)  # of these the ones that something new came for
     spans: int = 0
     repeated: int = 0
-    refused: list[tuple[str, str]] = field(default_factory=list)  # (span id, why)
+    refused: list[Refusal] = field(default_factory=list)
 
 
 def accept(queries: Queries, sender: Sender, arrivals: Sequence[Arrival], settings: Settings, now: datetime) -> Taken:
@@ -94,7 +104,7 @@ def _sound(arrivals: Sequence[Arrival], limits: Observe, now: datetime, taken: T
         if why is None:
             sound.append(one)
         else:
-            taken.refused.append((one.span.span_id[:ID_CAP], why))
+            taken.refused.append(Refusal(one.span.trace_id[:ID_CAP], one.span.span_id[:ID_CAP], why))
     return sound
 
 
@@ -110,7 +120,7 @@ def _placed(queries: Queries, sender: Sender, sound: Sequence[Arrival], limits: 
             continue
         project = homes.setdefault(one.span.trace_id, one.project)
         if (why := _closed(project, sender, project in here or project in known.values(), limits)) is not None:
-            taken.refused.append((one.span.span_id, why))
+            taken.refused.append(Refusal(one.span.trace_id, one.span.span_id, why))
         else:
             placed.append(Arrival(project, one.span))
     return placed
@@ -189,6 +199,7 @@ def _write(connection: Connection, tenant: str, spans: Sequence[Span], extra: _E
     taken.spans += len(new)
     taken.repeated += len(offered) - len(new)
     taken.traces += sorted(by_trace)
+    taken.grown |= {row["trace_id"] for row in new}
     grown = sorted({row["trace_id"] for row in new} & set(older))
     if grown:
         _refold(connection, tenant, grown, before, [(row["trace_id"], row["span_id"]) for row in new], extra)
