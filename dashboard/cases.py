@@ -136,7 +136,8 @@ def headline(row: Row) -> str:
     cause = escaped(row["root_cause"] or row["title"], 900)
     return (
         f'<h1 class="cv-title">{entity(row["entity"])}</h1><p class="cv-signs">{tags(row)} '
-        f'<span class="cv-soft">{escaped(row["case_id"], 80)}, version {row["version"]}</span></p><p class="cv-finding">{cause}</p>'
+        f'<span class="cv-soft">{escaped(row["case_id"], 80)}, version {row["version"]}</span></p>'
+        f'<p class="cv-finding">{cause}</p>'
     )
 
 

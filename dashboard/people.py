@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 
-NAMES: ContextVar[Mapping[str, str]] = ContextVar("names", default={})  # actor → name, set where a page begins
+NOBODY: Mapping[str, str] = MappingProxyType({})
+NAMES: ContextVar[Mapping[str, str]] = ContextVar("names", default=NOBODY)  # actor → name, set where a page begins
 
 
 def called(actor: str | None) -> str:

@@ -16,7 +16,7 @@ from store.settings import settings
 from trust.roles import Caller, Role
 
 RETRY_S = 3.0
-OUTCOME, SAID = "outcome_of_change", "outcome_said"
+OUTCOME = "outcome_of_change"
 
 
 def begin() -> Caller:
@@ -36,6 +36,7 @@ def begin() -> Caller:
 
         sign_in.show()
         st.stop()
+    _outcome()
     return who
 
 
@@ -72,7 +73,7 @@ def guarded(render: Callable[[], None]) -> Callable[[], None]:
     @functools.wraps(render)
     def drawn() -> None:
         try:
-            if _enter() is None:
+            if _enter() is None or OUTCOME in st.session_state:  # a change made in a part concerns the whole page
                 st.rerun()
             render()
         except ConclaveError as error:
@@ -96,12 +97,12 @@ def may(role: Role, what: str, scope: str = "") -> bool:
     who = reading.caller()
     if who.may(role, scope):
         return True
-    st.html(markup.note(f"<b>{escaped(what)}</b> needs the role {role.name}; you are signed in as {escaped(who.role.name)}."))
+    st.html(markup.note(f"<b>{escaped(what)}</b> needs the role {role.name}; yours is {escaped(who.role.name)}."))
     return False
 
 
 def change(what: Callable[[], object], done: str, *, role: Role = Role.analyst, scope: str = "") -> None:
-    """Make a change, as a widget's callback, if the reader's role allows it now. `outcome` says how it went."""
+    """Make a change, as a widget's callback, if the reader's role allows it now; the page is drawn anew and says how it went."""
     try:
         who = _enter()
         if who is None or not who.may(role, scope):
@@ -113,14 +114,15 @@ def change(what: Callable[[], object], done: str, *, role: Role = Role.analyst, 
     reading.forget()
 
 
-def outcome() -> None:
-    """What became of the last change, once; the rest of the page is drawn anew with it."""
-    if (said := st.session_state.pop(SAID, None)) is not None:
-        good, words_ = said
-        st.html(markup.note(f"<b>{'Done.' if good else 'Not done.'}</b> {escaped(words_, 900)}", fault=not good))
-    if (new := st.session_state.pop(OUTCOME, None)) is not None:
-        st.session_state[SAID] = new
-        st.rerun()
+def _outcome() -> None:
+    """What became of the last change: briefly when it was made, to stay when it was not."""
+    good, said = st.session_state.pop(OUTCOME, (True, ""))
+    if said:
+        st.toast(
+            words.visible(said if good else f"Not done. {said}", 200), icon=":material/check:" if good else ":material/block:"
+        )
+    if not good:
+        st.html(markup.note(f"<b>Not done.</b> {escaped(said, 900)}", fault=True))
 
 
 def now() -> datetime:

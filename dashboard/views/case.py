@@ -42,12 +42,11 @@ if found() is None:
     named = st.query_params.get("case", "")
     st.html(markup.note(NO_CASE.format(words.escaped(named, 100)) if named else CHOOSE))
 else:
-    shell.outcome()
     shell.live(head)
     shell.still(part(case_actions.show))
     ruling, story, evidence, related = st.tabs(["Ruling", "Timeline", "Evidence", "Related"], key="tab", bind="query-params")
     with ruling:
-        shell.still(part(case_commands.show))
+        shell.live(part(case_commands.show))
         shell.live(part(case_evidence.rulings))
         shell.still(part(case_evidence.feedback))
     with story:

@@ -103,6 +103,5 @@ shell.begin()
 if "case" in st.query_params:  # a link of an alert may lead here
     st.switch_page("views/case.py", query_params={"case": st.query_params["case"]})
 st.html('<h1 class="cv-sr">Inbox</h1>')
-shell.outcome()
 shell.live(head)
 shell.live(listed)

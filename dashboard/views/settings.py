@@ -38,7 +38,6 @@ def log() -> None:
 
 who = shell.begin()
 st.html(markup.title("Settings", f"{who.name}, {who.role.name} of {words.visible(who.tenant, 60)}"))
-shell.outcome()
 you, access, forced, audited = st.tabs(["You", "Keys", "In force", "Audit log"], key="tab", bind="query-params")
 with you:
     shell.still(preferences.show)

@@ -1,6 +1,23 @@
-"""The seeding of the dashboard's tests lies beside them; importlib mode does not look there by itself."""
+"""The dashboard's tests share one site; what they import lies beside them, where importlib mode does not look by itself."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from site_of_tests import Site
+
+
+@pytest.fixture(scope="session")
+def site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Site]":
+    """The pages with sign-in, on a database of their own that the tests share: each works on a case of its own."""
+    from browser import chromium
+    from site_of_tests import fresh, standing
+
+    with fresh(server_url) as url, chromium() as browser, standing(browser, url, tmp_path_factory.mktemp("site")) as found:
+        yield found
