@@ -35,7 +35,7 @@ def list_cases(
     closed: Annotated[bool, typer.Option("--closed", help="Those that are closed.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Also those that are snoozed or held by maintenance.")] = False,
     q: Annotated[str | None, typer.Option("--search", help="Words in title, entity, cause or id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 30,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 30,
     as_json: AsJson = False,
 ) -> None:
     """List cases, the most urgent first: by expected loss, rising with each day that they wait."""
@@ -103,12 +103,12 @@ def acknowledge(case_id: CaseArgument) -> None:
 
 
 def assign(case_id: CaseArgument, whom: Annotated[str, typer.Argument(metavar="WHOM", help="A name; '' is nobody.")]) -> None:
-    """Give a case to somebody."""
+    """Give a case to somebody, or take it from everybody."""
     _act(case_id, "assign", assignee=whom)
 
 
-def comment(case_id: CaseArgument, text: Annotated[str, typer.Argument(metavar="TEXT")]) -> None:
-    """Add a comment to its timeline."""
+def comment(case_id: CaseArgument, text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say.")]) -> None:
+    """Add a comment to the timeline of a case."""
     _act(case_id, "comment", text=text)
 
 
@@ -123,13 +123,13 @@ def dismiss(case_id: CaseArgument, reason: Reason, why: Why = "") -> None:
 
 
 def reopen(case_id: CaseArgument, why: Why = "") -> None:
-    """Open a closed case again."""
+    """Open a closed case again; its limits run anew."""
     _act(case_id, "reopen", text=why)
 
 
 def list_commands(
     every: Annotated[bool, typer.Option("--all", help="Not only those that wait for a decision.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the commands that the council proposes."""
@@ -161,7 +161,7 @@ def approve(command_id: CommandArgument, why: Why = "") -> None:
 
 
 def reject(command_id: CommandArgument, why: Annotated[str, typer.Option("--why", help="In words.")]) -> None:
-    """Turn a command down."""
+    """Turn a command down; it is not sent and not proposed again."""
     _decide(command_id, "reject", reason=why)
 
 
