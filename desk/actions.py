@@ -187,7 +187,8 @@ def snooze(file: File, asked: Asked) -> Change:
     if until is None:
         raise BadDetail("until", "say until when")
     seen = {"severity": file.severity, "hits": file.hits, "members": file.members, "at": asked.now.isoformat()}
-    asleep = replace(file, snoozed_until=until, snoozed_by=asked.actor, snooze=seen)
+    awake = woken(file, asked.now) if file.snoozed_until is not None else file
+    asleep = replace(awake, snoozed_until=until, snoozed_by=asked.actor, snooze=seen)
     text = asked.text()
     said = f"snoozed it until {until:%Y-%m-%d %H:%M %Z}" + (f": {text}" if text else "")
     return Change(asleep, "snoozed", said, {"until": until.isoformat(), "seen": seen, "text": text})
@@ -241,8 +242,7 @@ def possible(file: File) -> list[str]:
     """The actions that the case allows now, besides those that are always allowed."""
     steps: list[str] = list(life.steps(file.status))
     if not file.is_closed:
-        steps += ["wake"] if file.snoozed_until is not None else ["snooze"]
-        steps += ["escalate"]
+        steps += ["snooze", "escalate"] + (["wake"] if file.snoozed_until is not None else [])
     steps += ["release"] if file.held_by is not None else []
     steps += ["split"] if file.members > 1 else []
     return [*steps, "assign", "merge", "comment", "tag", "untag", "link", "unlink"]
