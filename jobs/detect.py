@@ -5,18 +5,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.state import GroupStateTimeout
 
-from jobs import bronze, checkpoint, entities, lookup, shards
+from jobs import bronze, checkpoint, entities, limits, lookup, rules, shards
 from jobs.findings import from_payloads
 from jobs.policy import Policy
-from jobs.rebuild import start_of
+from jobs.rebuild import FROM_THE_FIRST, Start, start_of
 from jobs.sink import Batch, commit, say_waiting
+from pipelines.pins import Pins
 from store.database import Database, wait_for
 from store.settings import Settings
+
+OVERRIDES = "conclave.thresholds"  # a local property of Spark's: it goes with a job's tasks to the workers, wherever they run
+TENANT = f"shiftleft(crc32(cast(tenant as binary)), {limits.TENANT_BITS})"
+CONTENT = f"pmod({entities.CONTENT}, {1 << limits.TENANT_BITS}) + coalesce({TENANT}, 0) as content"
 
 
 def points(events: DataFrame, shard_count: int) -> DataFrame:
@@ -30,7 +36,7 @@ def points(events: DataFrame, shard_count: int) -> DataFrame:
         "entity_hash",
         F.expr("unix_micros(event_time) as time"),
         F.expr("xxhash64(event_id) as id"),
-        F.expr(f"cast(pmod({entities.CONTENT}, 256) as short) as content"),
+        F.expr(CONTENT),
         F.expr("coalesce(point.value, double('NaN')) as value"),
         F.expr("coalesce(status >= 500, false) as error"),
         F.expr("row_id as row"),
@@ -43,9 +49,9 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     place, policy = settings.checkpoint("detect"), Policy.of(settings.detect)
     checkpoint.pin(spark, place, {"job": "detect", "shards": settings.detect.shards, "layout": policy.layout_hash})
     begin = start_of(spark, place)
-    source = spark.readStream.format("delta").option("startingVersion", begin.version).option("ignoreDeletes", "true")
+    source = spark.readStream.format("delta").option("startingVersion", begin.version).option("skipChangeCommits", "true")
     events = source.option("maxFilesPerTrigger", settings.detect.max_files_per_trigger).load(settings.bronze)
-    fold: Any = shards.folder(policy, begin.metrics_after_row)  # knows GroupState by its shape only
+    fold: Any = shards.folder(policy, begin.metrics_after_row, overrides_here)  # knows GroupState by its shape only
     folded = (
         points(events, settings.detect.shards)
         .groupBy("shard")
@@ -53,15 +59,27 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     )
     stream = folded.writeStream.queryName("detect").outputMode("append").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.detect.trigger_s} seconds"}
-    return stream.trigger(**trigger).foreachBatch(sink(spark, settings, database, policy)).start()
+    return stream.trigger(**trigger).foreachBatch(sink(spark, settings, database, policy, begin)).start()
 
 
-def sink(spark: SparkSession, settings: Settings, database: Database, policy: Policy) -> Callable[[DataFrame, int], None]:
-    """The hook of each batch: fold (the one action that moves the state), look the few names up, commit."""
-    place = settings.checkpoint("detect")
+def overrides_here() -> str:
+    """The thresholds of the batch that this worker folds."""
+    task = TaskContext.get()
+    return (task.getLocalProperty(OVERRIDES) if task is not None else None) or ""
+
+
+def sink(
+    spark: SparkSession, settings: Settings, database: Database, policy: Policy, begin: Start = FROM_THE_FIRST
+) -> Callable[[DataFrame, int], None]:
+    """The hook of each batch: pin its processors, fold (the one action that moves the state), judge its events by them, look the
+    few names up, commit."""
+    place, pins = settings.checkpoint("detect"), Pins(database)
 
     def write(folded: DataFrame, batch_id: int) -> None:
         started, clock = datetime.now(UTC), time.perf_counter()
+        query_id = checkpoint.query_id(spark, place)
+        plan = wait_for(lambda: pins.take(query_id, batch_id), settings.detect.database_wait_s, say_waiting)
+        spark.sparkContext.setLocalProperty(OVERRIDES, rules.overrides(plan))
         payloads: dict[str, list[bytes]] = {}
         for kind, payload in zip(*folded.toArrow().to_pydict().values(), strict=True):
             payloads.setdefault(kind, []).append(payload)
@@ -69,11 +87,21 @@ def sink(spark: SparkSession, settings: Settings, database: Database, policy: Po
             return
         tables = {kind: from_payloads(parts) for kind, parts in payloads.items()}
         folded_s = time.perf_counter() - clock
-        batch = Batch(checkpoint.query_id(spark, place), batch_id, tables, started)
-        batch.offsets = checkpoint.offsets(spark, place, batch_id)
-        versions = lookup.versions_of(batch.offsets, checkpoint.offsets(spark, place, batch_id - 1))
-        events = lookup.rows(spark, settings.bronze, batch.wanted_rows(), versions)
-        batch.detail = {"fold_s": round(folded_s, 3), "names_s": round(time.perf_counter() - clock - folded_s, 3)}
+        batch = Batch(query_id, batch_id, tables, started)
+        batch.offsets, before = (checkpoint.offsets(spark, place, number) for number in (batch_id, batch_id - 1))
+        if plan:
+            files = rules.files_of(lookup.commit_reader(spark, settings.bronze), batch.offsets, before, begin.version)
+            read = lookup.reader(spark, settings.bronze)
+            batch.rules = rules.judged(plan, files, read, batch.counts()["events"], begin.metrics_after_row, settings)
+        judged_s = time.perf_counter() - clock - folded_s
+        events = lookup.rows(spark, settings.bronze, batch.wanted_rows(), lookup.versions_of(batch.offsets, before))
+        names_s = time.perf_counter() - clock - folded_s - judged_s
+        batch.detail = {
+            "fold_s": round(folded_s, 3),
+            "names_s": round(names_s, 3),
+            "rules_s": round(judged_s, 3),
+            "processors": plan.hash,
+        }
         quarantine_conflicts(spark, settings, batch, events)
         wait_for(lambda: commit(database, batch, events, policy, settings), settings.detect.database_wait_s, say_waiting)
 

@@ -45,5 +45,9 @@ class RebuildTooEarly(ConclaveError):
     """The last batch ended in the middle of a bronze version; run `conclave detect --once` first, then rebuild."""
 
 
+class ErasureTooEarly(ConclaveError):
+    """Detect has not read all of bronze yet, and erasing takes old versions away; run `conclave detect --once` first."""
+
+
 class BadTopology(ConclaveError):
     """The topology file cannot be used:"""

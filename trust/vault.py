@@ -16,7 +16,7 @@ import contextlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,17 @@ class Subject:
 
     token: str
     key: bytes = field(repr=False)
+
+
+class Within(Queries):
+    """Queries inside a transaction that is open already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        yield self._connection
 
 
 class Vault:

@@ -9,6 +9,7 @@ ROUTERS = (
     "schedules",
     "health",
     "keys",
+    "privacy",
     "audit",
     "reads",
     "graphql",

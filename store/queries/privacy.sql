@@ -78,9 +78,9 @@ where tenant = %(tenant)s and (%(before)s::timestamptz is null or (asked_at, era
 order by asked_at desc, erasure_id desc limit %(limit)s;
 
 -- name: take_erasure
--- One erasure in a state, held until commit.
+-- One erasure in one of these states, held until commit.
 select tenant, erasure_id, subject, mark, token, report from erasures
-where state = %(state)s and (%(erasure_id)s::text is null or erasure_id = %(erasure_id)s)
+where state = any(%(states)s) and (%(erasure_id)s::text is null or erasure_id = %(erasure_id)s)
 order by asked_at limit 1 for update skip locked;
 
 -- name: put_erasure
@@ -93,7 +93,8 @@ where tenant = %(tenant)s and erasure_id = %(erasure_id)s;
 -- name: subject_entities
 -- The entities of a subject: one per currency.
 select entity_hash, entity from entities
-where tenant = %(tenant)s and (entity = %(entity)s or left(entity, length(%(entity)s) + 1) = %(entity)s || '/');
+where tenant = %(tenant)s and exists (
+  select from unnest(%(names)s::text[]) as n(name) where entity = n.name or left(entity, length(n.name) + 1) = n.name || '/');
 
 -- name: texts_of_tables
 -- Every column of every table that can hold words, with whether the table has a tenant and triggers of its own.
@@ -102,18 +103,27 @@ select c.relname as "table", a.attname as "column", format_type(a.atttypid, null
        exists (select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal) as triggered
 from pg_class c join pg_attribute a on a.attrelid = c.oid
 where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-  and a.attnum > 0 and not a.attisdropped
-  and format_type(a.atttypid, null) in ('text', 'text[]', 'json', 'jsonb', 'character varying', 'tsvector', 'bytea')
+  and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attname <> 'tenant'
+  and format_type(a.atttypid, null) in ('text', 'text[]', 'json', 'jsonb', 'character varying')
 order by c.relname, a.attnum;
 
 -- name: columns_named
--- Tables that have a column of this name and type.
+-- Tables with a tenant that have a column of this name and type.
 select c.relname as "table" from pg_class c join pg_attribute a on a.attrelid = c.oid
 where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-  and a.attname = %(column)s and format_type(a.atttypid, null) = %(type)s and not a.attisdropped order by 1;
+  and a.attname = %(column)s and format_type(a.atttypid, null) = %(type)s and not a.attisdropped
+  and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'tenant' and not t.attisdropped) order by 1;
+
+-- name: subject_cases
+-- The cases of entities.
+select case_id from cases where tenant = %(tenant)s and entity = any(%(entities)s);
 
 -- name: tenant_tables
 -- Every table that has a tenant.
 select c.relname as "table" from pg_class c
 where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
   and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant' and not a.attisdropped) order by 1;
+
+-- name: erasures_unfinished
+-- What was asked for and is not done, the oldest first.
+select tenant, erasure_id from erasures where state <> 'done' order by asked_at, erasure_id;
