@@ -79,11 +79,16 @@ COMMANDS = {
     "reveal": Entry("cli.reveal", "reveal", "Show what tokens stand for; kept in the audit log.", KEEP),
     "erase": Entry("cli.erase", "erase", "Forget an account or a counterparty, everywhere.", KEEP),
     "keys revoke": Entry("cli.keys", "revoke", "End a key at once.", KEEP),
+    "notify check": Entry("cli.notify", "check", "Check a file of channels and routes.", KEEP),
+    "notify deliveries": Entry("cli.notify", "deliveries", "List what was sent, and dead letters.", KEEP),
+    "notify replay": Entry("cli.notify", "replay", "Send a channel's dead letters again.", KEEP),
+    "notify test": Entry("cli.notify", "test", "Send a test to a channel.", KEEP),
     "audit verify": Entry("cli.audit", "verify", "Check that nobody has changed the audit log.", KEEP),
     "jars": Entry("cli.jobs", "jars", "Fetch the jars that Spark needs, checked by hash.", KEEP),
 }
 GROUPS = {
     "keys": ("API keys: make, list, rotate, revoke.", KEEP),
+    "notify": ("Channels: check their file, look at deliveries, send again, test.", KEEP),
     "audit": ("The log of what anyone did.", KEEP),
     "cases": ("Cases to work on: list, show, close.", KNOW),
     "commands": ("What the council proposes to do: list, decide.", KNOW),

@@ -24,13 +24,13 @@ ENDINGS: dict[str, Settling] = {
 STATES = {"acknowledge": "acknowledged", "resolve": "closed"}
 
 
-def settles(kind: str) -> Settling | None:
-    """What a kind of message does to the incidents of its subject.
+def settles(kind: str, state: object = None) -> Settling | None:
+    """What a message does to the incidents of its subject; an `llm.alert` says so by its payload's `state`.
 
-    >>> settles("case.resolved"), settles("case.acknowledged"), settles("case.opened")
-    ('resolve', 'acknowledge', None)
+    >>> settles("case.resolved"), settles("case.acknowledged"), settles("case.opened"), settles("llm.alert", "resolved")
+    ('resolve', 'acknowledge', None, 'resolve')
     """
-    return ENDINGS.get(kind.rpartition(".")[2])
+    return ENDINGS.get(str(state) if kind == "llm.alert" else kind.rpartition(".")[2])
 
 
 def thread_of(tenant: str, subjects: Sequence[str], bundle_id: str) -> str:
@@ -51,7 +51,7 @@ def settle(connection: Connection, tenant: str, config: Config, messages: Sequen
     """Acknowledge or resolve, at the channels that hold incidents of the messages' subjects."""
     run(connection, "notify_lock_alarms", tenant=tenant)
     for message in messages:
-        action = settles(message["kind"])
+        action = settles(message["kind"], message["payload"].get("state"))
         if action is not None and message["subject"]:
             kept = fetch(
                 connection, "notify_settle_alarms", tenant=tenant, subject=message["subject"], state=STATES[action], now=now

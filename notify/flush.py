@@ -122,6 +122,6 @@ def _deliver(
 
 def _live(connection: Connection, tenant: str, messages: Sequence[Mapping[str, Any]]) -> list[str]:
     """The subjects that an incident is (still) to be opened for: not those that were resolved meanwhile."""
-    newest = {row["subject"]: row["message_id"] for row in messages if settles(row["kind"]) is None}
+    newest = {row["subject"]: row["message_id"] for row in messages if settles(row["kind"], row["state"]) is None}
     gone = fetch(connection, "notify_settled_since", tenant=tenant, subjects=list(newest), newest=list(newest.values()))
     return sorted(newest.keys() - {row["subject"] for row in gone})

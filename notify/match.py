@@ -53,7 +53,7 @@ def match_some(database: Database, config_of: ConfigOf, limit: int, now: datetim
             own = [row for row in rows if row["tenant"] == tenant]
             config = config_of(tenant, connection)
             _write(connection, tenant, config, match(config, ((row["message_id"], message_of(row)) for row in own), now), now)
-            if closing := [row for row in own if settles(row["kind"]) is not None]:
+            if closing := [row for row in own if settles(row["kind"], row["payload"].get("state")) is not None]:
                 settle(connection, tenant, config, closing, now)
         if rows:
             run(connection, "notify_mark_dispatched", ids=[row["message_id"] for row in rows], now=now)

@@ -205,6 +205,13 @@ def would_go(config: Config, message: Message, now: datetime) -> dict[str, list[
     }  # fmt: skip
 
 
+def in_force(queries: Queries, tenant: str, settings: Settings) -> Config:
+    """Everything in force for a tenant."""
+    return load(queries, tenant, settings)
+
+
 def messages_of(queries: Queries, tenant: str, topic_id: str, first: int, limit: int) -> list[dict[str, Any]]:
-    """An alert topic's messages from offset `first` on, at most `limit`."""
+    """An alert topic's messages from offset `first` on, at most `limit`. Raises NotFound."""
+    if all(row["id"] != topic_id for row in queries.fetch("notify_topics", tenant=tenant)):
+        raise NotFound(f"(alert topic {topic_id})")
     return queries.fetch("notify_read_topic", tenant=tenant, id=topic_id, limit=limit, **{"from": first})

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote as quoted
 
 FOLDER = Path(__file__).parent / "templates"
-TITLE_CAP, DETAIL_CAP, NAME_CAP = 200, 600, 120
+TITLE_CAP, DETAIL_CAP, NAME_CAP, LINE_CAP, TEXT_CAP = 200, 600, 120, 500, 8000
 LEVELS = ((0.85, "critical"), (0.7, "high"), (0.5, "medium"), (0.0, "low"))
 CASE = "case-"
 
@@ -85,7 +85,7 @@ def compose(
         "lines": lines, "more": len(messages) - sum(line["count"] for line in lines),
         "first_at": stamp(messages[0]["created_at"]), "last_at": stamp(max(message["created_at"] for message in messages)),
         "subject": tame(next(iter(subjects)), NAME_CAP) if len(subjects) == 1 else "", "case_id": case_id,
-        "link": link(public_url, case_id),
+        "link": link(public_url, case_id), "text": _text(messages, payloads),
     }  # fmt: skip
 
 
@@ -135,9 +135,15 @@ def _all_kinds(kinds: Counter[str]) -> str:
 
 def _detail(payload: Mapping[str, Any]) -> str:
     """Why, as the ruling says it."""
-    return tame(
-        next((payload[name] for name in ("root_cause", "detail", "why") if isinstance(payload.get(name), str)), ""), DETAIL_CAP
-    )
+    said = [payload[name] for name in ("root_cause", "said", "detail", "why", "error") if isinstance(payload.get(name), str)]
+    return tame(said[0], DETAIL_CAP) if said else ""
+
+
+def _text(messages: Sequence[Mapping[str, Any]], payloads: Mapping[int, Mapping[str, Any]]) -> str:
+    """What a single message says at length, as a digest does: its lines, each tamed."""
+    said = payloads.get(messages[0]["message_id"], {}).get("text") if len(messages) == 1 else None
+    lines = (tame(line, LINE_CAP) for line in said[:TEXT_CAP].splitlines()) if isinstance(said, str) else ()
+    return "\n".join(lines).strip()
 
 
 def _case(subjects: set[Any]) -> str | None:

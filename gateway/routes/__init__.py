@@ -5,6 +5,8 @@ import importlib
 from fastapi import APIRouter
 
 ROUTERS = (
+    "channels",
+    "alerts",
     "reports",
     "schedules",
     "health",

@@ -20,7 +20,7 @@ def subject(content: Mapping[str, Any]) -> str:
 
 
 def mail_text(content: Mapping[str, Any], delivery_id: str, unsure: bool) -> str:
-    lines = [_line(line) for line in content["lines"]]
+    lines = [_line(line) for line in content["lines"]] + ([f"\n{content['text']}"] if content["text"] else [])
     return template("email.txt").substitute(
         title=content["title"], summary=content["summary"], lines="\n".join(["", *lines]), delivery=delivery_id,
         more=f"{sentence('more', count=format(content['more'], ','))}\n" if content["more"] else "",
@@ -36,6 +36,7 @@ def mail_html(content: Mapping[str, Any], delivery_id: str, unsure: bool) -> str
     return template("email.html").substitute(
         title=escape(content["title"]), summary=escape(content["summary"]),
         lines="\n".join(_item(line) for line in content["lines"]),
+        text=f'<div style="white-space:pre-wrap">{escape(content["text"])}</div>' if content["text"] else "",
         more=f"<p>{escape(sentence('more', count=format(content['more'], ',')))}</p>" if content["more"] else "",
         link=link, delivery=escape(delivery_id), again=escape(_again(unsure)),
     )  # fmt: skip
@@ -43,17 +44,9 @@ def mail_html(content: Mapping[str, Any], delivery_id: str, unsure: bool) -> str
 
 def short_text(content: Mapping[str, Any], unsure: bool) -> str:
     """For services of apprise, as plain text."""
-    lines = [_line(line) for line in content["lines"]]
-    more = [sentence("more", count=f"{content['more']:,}")] if content["more"] else []
-    return "\n".join(
-        [
-            content["summary"],
-            *lines,
-            *more,
-            *([content["link"]] if content["link"] else []),
-            *([_again(unsure)] if unsure else []),
-        ]
-    )
+    more = sentence("more", count=f"{content['more']:,}") if content["more"] else ""
+    parts = [content["summary"], *map(_line, content["lines"]), content["text"], more, content["link"], _again(unsure).strip()]
+    return "\n".join(part for part in parts if part)
 
 
 def _line(line: Mapping[str, Any]) -> str:

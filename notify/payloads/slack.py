@@ -24,6 +24,7 @@ def escaped(text: str) -> str:
 def payload(content: Mapping[str, Any], *, buttons: bool = True, unsure: bool = False) -> dict[str, Any]:
     """The body for an incoming webhook: heading, lines, when, and buttons whose value names case and verb."""
     blocks = [_heading(content["title"]), _text(content["summary"]), *(_text(_line(line)) for line in content["lines"])]
+    blocks += [_text(content["text"][at : at + TEXT_CAP]) for at in range(0, len(content["text"]), TEXT_CAP)]
     if content["more"]:
         blocks.append(_text(sentence("more", count=f"{content['more']:,}")))
     blocks.append(_when(content, unsure))

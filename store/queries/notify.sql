@@ -53,7 +53,7 @@ with gone as (
   update notices set bundle_id = %(bundle_id)s
   where tenant = %(tenant)s and route_id = %(route_id)s and bundle_id is null and group_key = any(%(groups)s)
   returning message_id)
-select m.message_id, m.kind, m.subject, m.entity, m.severity, m.title, m.created_at
+select m.message_id, m.kind, m.subject, m.entity, m.severity, m.title, m.created_at, m.payload ->> 'state' as state
 from gone join messages m using (message_id) order by m.message_id;
 
 -- name: notify_postpone
@@ -90,7 +90,7 @@ where n.tenant = %(tenant)s and n.bundle_id = %(bundle_id)s order by m.message_i
 -- Subjects that were resolved or dismissed after the last message of theirs given here.
 select distinct given.subject from unnest(%(subjects)s::text[], %(newest)s::bigint[]) as given(subject, message_id)
 join messages m on m.tenant = %(tenant)s and m.subject = given.subject and m.message_id > given.message_id
-where m.kind ~ '\.(resolved|dismissed|recovered)$';
+where m.kind ~ '\.(resolved|dismissed|recovered)$' or (m.kind = 'llm.alert' and m.payload ->> 'state' = 'resolved');
 
 -- name: notify_put_alarms
 -- An incident is opened (again), kept open by these subjects.
