@@ -51,9 +51,8 @@ def trace(queries: Queries, settings: Settings, tenant: str, trace_id: str, only
     row["reference"] = None if row["reference"] is None else opened[2]
     row["metadata"] = _opened_values(row["metadata"], reader, tenant)
     scores = queries.fetch("trace_scores_of", tenant=tenant, trace_id=trace_id)
-    claims = next(
-        (one["detail"].get("claims", []) for one in scores if one["metric"] == "faithfulness" and one["scorer"] == SCORER), []
-    )
+    faithful = [one["detail"] for one in scores if (one["metric"], one["scorer"]) == ("faithfulness", SCORER)]
+    claims: list[ROW] = faithful[0].get("claims", []) if faithful else []
     spans = queries.fetch("spans_of", tenant=tenant, trace_ids=[trace_id])
     return row | {
         "scores": scores,

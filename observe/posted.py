@@ -44,7 +44,9 @@ class Posted(BaseModel):
         "latency_ms": 640, "user": "u-81", "metadata": {"release": "4.2"},
     }]})  # fmt: skip
 
-    trace_id: str | None = Field(None, min_length=1, max_length=128, description="your own id: sent again, it is taken once")
+    trace_id: str | None = Field(
+        None, max_length=128, pattern=r"^[A-Za-z0-9._:@=+-]+$", description="your own id: sent again, it is taken once"
+    )
     project: str | None = Field(None, max_length=64, description="default: the key's only project, else `default`")
     name: str = Field("answer", min_length=1, max_length=200, description="which part of your product answered")
     query: str = Words
