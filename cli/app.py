@@ -82,7 +82,7 @@ COMMANDS = {
     "notify check": Entry("cli.notify", "check", "Check a file of channels and routes.", KEEP),
     "notify deliveries": Entry("cli.notify", "deliveries", "List what was sent, and dead letters.", KEEP),
     "notify replay": Entry("cli.notify", "replay", "Send a channel's dead letters again.", KEEP),
-    "notify test": Entry("cli.notify", "test", "Send a test to a channel.", KEEP),
+    "notify test": Entry("cli.notify", "try_one", "Send a test to a channel.", KEEP),
     "audit verify": Entry("cli.audit", "verify", "Check that nobody has changed the audit log.", KEEP),
     "jars": Entry("cli.jobs", "jars", "Fetch the jars that Spark needs, checked by hash.", KEEP),
 }

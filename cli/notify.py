@@ -65,7 +65,7 @@ def replay(
     typer.echo(f"{count} {'go' if count != 1 else 'goes'} round again.")
 
 
-def test(channel: Annotated[str, typer.Argument(help="The channel to try.")], tenant: Tenant = None) -> None:
+def try_one(channel: Annotated[str, typer.Argument(help="The channel to try.")], tenant: Tenant = None) -> None:
     """Send a test to a channel and say what came back. Exit code 1 when it did not arrive."""
     from notify import sent
     from notify.loop import tools
