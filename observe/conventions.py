@@ -230,7 +230,8 @@ def _text(value: Any) -> str | None:
 
 
 def _user(said: Attributes) -> str | None:
-    user = _first(said, USERS) or _mapping(said.get("metadata")).get("user_id")
+    metadata = _json(said.get("metadata"))
+    user = _first(said, USERS) or (metadata.get("user_id") if isinstance(metadata, dict) else None)
     return None if user is None else str(user)
 
 
