@@ -29,6 +29,7 @@ from assistant.vocabulary import (
 )
 
 MOST_NAMES = 24
+SHORT = 4  # words: such a question leans on the one before it
 
 _WORD = r"[A-Za-z0-9][\w.@*-]*(?:/[\w.-]+)?"
 _KIND_WORDS = "|".join(ENTITY_WORDS)
@@ -85,7 +86,7 @@ def follow(before: Reading | None, now: Reading, question: str) -> Reading:
     """The reading in the light of the one before it: `and yesterday?` asks the same of another day."""
     if before is None:
         return now
-    short = len(question.split()) <= 5
+    short = len(question.split()) <= SHORT
     continues = FOLLOWS.search(question) is not None
     named = bool(now.cases) or any(name.sure for name in now.names)
     if continues and now.kind == "how" and (now.spans or named):
@@ -104,7 +105,8 @@ def _kind(text: str, names: tuple[Name, ...], cases: tuple[str, ...]) -> Kind:
         return "how"
     for kind, pattern in KINDS:
         if pattern.search(text):
-            return "how" if kind == "why" and not named and not POINTS.search(text) else kind
+            of_something = named or POINTS.search(text) or len(text.split()) <= SHORT
+            return "how" if kind == "why" and not of_something else kind
     return "happened" if named else "how"
 
 

@@ -29,7 +29,7 @@ def runbook(asking: Asking, question: str) -> Findings:
     marks = {one.source_id: one.mark for one in exhibits}
     told = extract(question, offered, runbook_index(asking.database, asking.tenant).words.weight)
     cited = [marks[one.source_id] for one in told.citations]
-    return Findings(exhibits, [_line(line, cited) for line in told.text.split("\n")], quoted=True)
+    return Findings(exhibits, _lines(told.text.split("\n"), cited), quoted=True)
 
 
 def shown(one: Source, mark: str) -> Exhibit:
@@ -43,9 +43,15 @@ def spoken_by(found: Findings) -> str:
     return "nothing" if not found.exhibits else "extractive" if found.quoted else "templates"
 
 
-def _line(text: str, marks: list[str]) -> Line:
-    found = _CITED.match(text)
-    return Line(f"- {_bare(found[1])}", (marks[int(found[2]) - 1],)) if found else Line(_bare(text), tuple(marks[:1]))
+def _lines(told: list[str], marks: list[str]) -> list[Line]:
+    """The extract's lines with the marks they rest on; a heading rests on what its first line does."""
+    lines: list[Line] = []
+    for text in reversed(told):
+        if found := _CITED.match(text):
+            lines.append(Line(f"- {_bare(found[1])}", (marks[int(found[2]) - 1],)))
+        else:
+            lines.append(Line(_bare(text), lines[-1].cites if lines else tuple(marks[:1])))
+    return lines[::-1]
 
 
 def _bare(text: str) -> str:

@@ -62,7 +62,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (  # the first that fits
     ("count",
      r"""\bhow\ (many|much|often)\b | \bnumber\ of\b | \bcount\b | \btotal\ (of|number|amount)\b | \bdid\b.{1,60}\bspend\b"""),
     ("why",
-     r"""^\W*why\b | \bwhy\ (was|were|is|are|did|does|do|has|have|not)\b | \bwhat\ (caused|explains)\b
+     r"""^\W*why\b | \bwhy\W*$ | \bwhy\ (was|were|is|are|did|does|do|has|have|not)\b | \bwhat\ (caused|explains)\b
      | \breasons?\ (for|why|behind)\b | \broot\ cause\b | \bexplain\b"""),
     ("top",
      r"""\btop\b(\s+\d+)? | \b(which|what|who)\b.{0,60}\b(most|worst|highest|largest|biggest|busiest|slowest|strangest)\b
