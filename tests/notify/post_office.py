@@ -33,11 +33,11 @@ class Post:
             put(Change(connection, ADMIN, self.settings, self.now), name, entry)
 
     def publish(self, kind: str = "case.opened", subject: str = "case-1", severity: float = 0.9, **more: Any) -> None:
-        given: dict[str, Any] = {"topic": kind.split(".")[0] + "s", "title": f"{kind} {subject}", "entity": "account:1"} | more
+        key = f"{kind} {subject} {self.now.isoformat()}"
+        given = {"tenant": "main", "topic": kind.split(".")[0] + "s", "title": f"{kind} {subject}", "entity": "account:1"}
+        given |= {"dedupe_key": key} | more
         with self.database.connection() as connection:
-            key = given.pop("dedupe_key", f"{kind} {subject} {self.now.isoformat()}")
-            publish(connection, Message(given.pop("tenant", "main"), given.pop("topic"), kind, subject, severity, given.pop("title"),
-                                        key, given.pop("entity"), given.pop("payload", {})))  # fmt: skip
+            publish(connection, Message(kind=kind, subject=subject, severity=severity, **given))  # type: ignore[arg-type]
 
     def publish_many(self, count: int) -> None:
         """A storm: `count` cases of as many accounts."""
