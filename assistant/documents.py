@@ -19,10 +19,10 @@ NAME_CAP = 200
 
 
 def upload(
-    database: Queries, caller: Caller, name: str, raw: bytes, *, now: datetime, settings: Assistant, media: str = "", given: str = "",
-    keep_duplicate: bool = False,
+    database: Queries, caller: Caller, name: str, raw: bytes,
+    *, now: datetime, settings: Assistant, media: str = "", given: str = "", keep_duplicate: bool = False,
 ) -> Row:  # fmt: skip
-    """Take a document in as the next version of its name; the version's row, with `unchanged` when these bytes are in use already.
+    """Take a document in as the next version of its name; the version's row, `unchanged` when its newest has these very bytes.
 
     The very bytes of another document are recorded as its duplicate and not searched twice, unless `keep_duplicate`.
     Raises BadName, UnknownFormat, UnreadableDocument, DocumentTooLarge.
