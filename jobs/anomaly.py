@@ -2,21 +2,32 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from jobs.columns import Bits, Floats, Longs
 from jobs.detectors.detector import Detector, Scores
+from jobs.limits import Limits
 from jobs.points import Points
 from jobs.policy import Policy
 
 
 @dataclass(frozen=True)
 class Judged:
-    """N scored points. `ratios` (D, N) are scores over their thresholds, NaN where a detector could not judge."""
+    """N scored points. `ratios` (D, N) are scores over their thresholds, NaN where a detector could not judge.
+
+    `thresholds`: of each detector one for all points, or (N,) where tenants have their own.
+    """
 
     detectors: list[Detector]
     ratios: Floats
+    thresholds: list[Any]
+
+    def threshold(self, name: str, point: int) -> float:
+        """The score from which this detector flags the point."""
+        held = next(one for detector, one in zip(self.detectors, self.thresholds, strict=True) if detector.name == name)
+        return float(np.broadcast_to(held, self.ratios.shape[1])[point])
 
     @property
     def fired(self) -> Bits:
@@ -41,13 +52,16 @@ class Judged:
         return first
 
 
-def judge(past: object, points: Points, detectors: list[Detector], policy: Policy) -> Judged:
+def judge(past: object, points: Points, detectors: list[Detector], policy: Policy, limits: Limits | None = None) -> Judged:
     """Let every detector that watches these points' kinds score them."""
     ratios = np.full((len(detectors), len(points)), np.nan)
+    thresholds: list[Any] = [policy.thresholds.get(detector.name, detector.threshold) for detector in detectors]
+    if limits is not None:
+        thresholds = [limits.over(one.name, usual, points) for one, usual in zip(detectors, thresholds, strict=True)]
     for i, detector in enumerate(detectors):
-        scores = detector.score(past, policy) / policy.thresholds.get(detector.name, detector.threshold)
+        scores = detector.score(past, policy) / thresholds[i]
         ratios[i] = np.where(np.isin(points.kind, detector.watches), scores, np.nan)
-    return Judged(detectors, ratios)
+    return Judged(detectors, ratios, thresholds)
 
 
 def episode_id(entity: int, first_event: int, policy: Policy) -> str:

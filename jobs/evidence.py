@@ -38,10 +38,10 @@ def of_amount(past: Past, judged: Judged, point: int, leading: str, value: float
     }  # fmt: skip
     if leading == "velocity":
         expected = round(BURST * burst_s / context["usual_span_s"], 3) if context["usual_span_s"] else 0.0
-        share = limit(usual_s, _threshold(judged, leading, policy))
+        share = limit(usual_s, judged.threshold(leading, point))
         return _evidence("events", float(BURST), expected, 0.0, max(expected / share, 1.0) if share else 1.0, n, context)
     centre, sd = (median, max(SD_PER_MAD * mad, 0.1)) if leading == "amount_robust_z" else (mean, math.hypot(spread, 0.05))
-    reach = _threshold(judged, leading, policy) * sd
+    reach = judged.threshold(leading, point) * sd
     return _evidence("amount", value, math.exp(centre), math.exp(centre - reach), math.exp(centre + reach), n, context)
 
 
@@ -77,7 +77,7 @@ def of_series(past: SeriesPast, judged: Judged, point: int, leading: str, policy
         "step": value - float(window[-1]) if n else 0.0, "step_std": float(steps.std()) if len(steps) else 0.0,
         "recent": window[-RECENT:].tolist(),
     }  # fmt: skip
-    reach = _threshold(judged, leading, policy)
+    reach = judged.threshold(leading, point)
     if leading == "difference_z" and n:
         level = float(window[-1])
         sd = math.hypot(context["step_std"], FLOOR_SHARE * level)
@@ -85,10 +85,6 @@ def of_series(past: SeriesPast, judged: Judged, point: int, leading: str, policy
     else:
         centre, sd = mean, math.hypot(spread, FLOOR_SHARE * mean)
     return _evidence("value", value, centre, centre - reach * sd, centre + reach * sd, n, context)
-
-
-def _threshold(judged: Judged, name: str, policy: Policy) -> float:
-    return next(policy.thresholds.get(d.name, d.threshold) for d in judged.detectors if d.name == name)
 
 
 def _evidence(unit: str, value: float, expected: float, low: float, high: float, n: int, context: Evidence) -> Evidence:

@@ -13,6 +13,7 @@ from jobs.columns import Bits, Columns, Longs
 from jobs.detectors import chosen
 from jobs.detectors.detector import Detector
 from jobs.episodes import Hit, Kept, follow
+from jobs.limits import Limits
 from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, UNWATCHED, Points, Received, receive
 from jobs.policy import Policy
 from jobs.state import State, evict
@@ -51,18 +52,21 @@ class Scored:
     hits: list[Hit] = field(default_factory=list)
 
 
-def observe(state: State, points: Points, policy: Policy, metrics_after_row: int = -1) -> tuple[State, dict[str, pa.Table]]:
+def observe(
+    state: State, points: Points, policy: Policy, metrics_after_row: int = -1, limits: Limits | None = None
+) -> tuple[State, dict[str, pa.Table]]:
     """Score every point against its entity's window, then learn it; order within an entity is event time.
 
     `state` is taken over and returned changed. The findings are tables by row kind, see `jobs.findings`. Points of bronze
-    rows up to `metrics_after_row` are left out of the metrics: a rebuild folds them a second time.
+    rows up to `metrics_after_row` are left out of the metrics: a rebuild folds them a second time. `limits`: thresholds that
+    tenants set for this batch.
     """
     detectors = chosen(policy.detectors)
     out = findings.Findings()
     for family in FAMILIES:
         mine = points.take(np.isin(points.kind, family.kinds))
         if len(mine):
-            scored = score_family(getattr(state, family.table), family, mine, detectors, policy)
+            scored = score_family(getattr(state, family.table), family, mine, detectors, policy, limits)
             report(scored, state, policy, metrics_after_row, out)
     if len(points):
         state.clock = max(state.clock, int(points.time.max()))
@@ -75,14 +79,16 @@ def observe(state: State, points: Points, policy: Policy, metrics_after_row: int
     return state, out.tables()
 
 
-def score_family(table: Columns, family: Family, points: Points, detectors: list[Detector], policy: Policy) -> Scored:
+def score_family(
+    table: Columns, family: Family, points: Points, detectors: list[Detector], policy: Policy, limits: Limits | None = None
+) -> Scored:
     received = receive(points, table, policy)
     mask = received.fresh
     group = np.repeat(np.arange(len(received.starts)), np.diff(received.starts, append=len(mask)))[mask]
     fresh = received.points.take(mask)
     past = family.past(table, received, fresh, group, policy)
     watching = [detector for detector in detectors if set(detector.watches) & set(family.kinds)]
-    judged = judge(past, fresh, watching, policy)
+    judged = judge(past, fresh, watching, policy, limits)
     if family.learn is not None:
         family.learn(table, received, fresh, group, past, policy)
     return Scored(family, received, fresh, past, judged, hits_among(fresh, judged, detectors))

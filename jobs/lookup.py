@@ -5,7 +5,7 @@ Where they cannot be had so (another file system, a vacuumed file, a log that wa
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from jobs import checkpoint
 from jobs.bronze import EVENT_FIELDS
+from pipelines.bronze import log_file, tables
 
 COLUMNS = ("row_id", "source", "position", "raw", "ingest_time", *EVENT_FIELDS)
 LISTED = 2_000  # up to so many numbers are a list in Spark's filter; more are joined
@@ -30,6 +32,20 @@ def rows(spark: SparkSession, bronze: str, numbers: list[int], versions: range) 
     found = local_rows(Path(bronze), numbers, versions) if bronze.startswith("/") else {}
     missing = [number for number in numbers if number not in found]
     return found | (table_rows(spark, bronze, missing) if missing else {})
+
+
+def commit_reader(spark: SparkSession, bronze: str) -> Callable[[int], str | None]:
+    """Gives the text of a commit in Delta's log, None when it is not there."""
+    if not bronze.startswith("/"):
+        return lambda version: checkpoint.read_text(spark, log_file(bronze, version))
+    return lambda version: file.read_text() if (file := Path(log_file(bronze, version))).exists() else None
+
+
+def reader(spark: SparkSession, bronze: str) -> Callable[[Sequence[str], Sequence[str]], Iterator[pa.Table]]:
+    """Reads columns of data files: from this machine's disk, else by way of Spark, one file after the other."""
+    if bronze.startswith("/"):
+        return lambda files, columns: tables([Path(bronze) / name for name in files], columns)
+    return lambda files, columns: (in_utc(spark.read.parquet(f"{bronze}/{name}").select(*columns).toArrow()) for name in files)
 
 
 def versions_of(ends: list[Any], before: list[Any]) -> range:

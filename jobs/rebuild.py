@@ -27,6 +27,9 @@ class Start:
     metrics_after_row: int = -1
 
 
+FROM_THE_FIRST = Start()
+
+
 def set_aside(settings: Settings, days: float, now: datetime | None = None) -> str | None:
     """Move detect's checkpoint away and write down where the new one begins; the old one's new place, None when there was none.
 

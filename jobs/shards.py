@@ -8,11 +8,12 @@ import pandas as pd
 
 from jobs.findings import to_payload
 from jobs.fold import observe
+from jobs.limits import Limits
 from jobs.points import Points
 from jobs.policy import Policy
 from jobs.state import State
 
-INPUT = "shard int, kind byte, entity_hash long, time long, id long, content short, value double, error boolean, row long"
+INPUT = "shard int, kind byte, entity_hash long, time long, id long, content long, value double, error boolean, row long"
 OUTPUT = "row_kind string, payload binary"
 STATE = "blob binary"
 
@@ -27,15 +28,24 @@ class GroupState(Protocol):
     def update(self, new: tuple[Any, ...]) -> None: ...
 
 
+def no_overrides() -> str:
+    return ""
+
+
 def folder(
-    policy: Policy, metrics_after_row: int = -1
+    policy: Policy, metrics_after_row: int = -1, overrides: Callable[[], str] = no_overrides
 ) -> Callable[[Any, Iterable[pd.DataFrame], GroupState], Iterator[pd.DataFrame]]:
-    """The function for applyInPandasWithState. A group may come in several chunks: they are joined, the fold sorts."""
+    """The function for applyInPandasWithState. A group may come in several chunks: they are joined, the fold sorts.
+
+    `overrides` gives the thresholds of the batch at hand (jobs.limits), which may be other ones than the last batch's.
+    """
 
     def fold(key: tuple[int], chunks: Iterable[pd.DataFrame], held: GroupState) -> Iterator[pd.DataFrame]:
-        points = points_of(list(chunks))
+        parts, said = list(chunks), overrides()
+        points = points_of(parts)
         state = State.unpack(held.get[0], policy) if held.exists else State.empty(policy)
-        state, findings = observe(state, points, policy, metrics_after_row)
+        limits = Limits.of(said, points.entity, joined(parts, "content", np.int64)) if said else None
+        state, findings = observe(state, points, policy, metrics_after_row, limits)
         blob = state.pack(policy)
         held.update((blob,))
         findings["count"] = findings["count"].append_column("state_bytes", [[len(blob)]])
@@ -45,13 +55,11 @@ def folder(
 
 
 def points_of(chunks: list[pd.DataFrame]) -> Points:
-    """The chunks' rows as columns."""
+    """The chunks' rows as columns; of `content` the lowest 8 bits."""
+    kinds = {"kind": np.int8, "entity_hash": np.int64, "time": np.int64, "id": np.int64, "content": np.uint8, "value": np.float64,
+             "error": bool, "row": np.int64}  # fmt: skip
+    return Points(*(joined(chunks, name, kind) for name, kind in kinds.items()))
 
-    def column(name: str, kind: Any) -> Any:
-        return np.concatenate([chunk[name].to_numpy() for chunk in chunks]).astype(kind, copy=False)
 
-    return Points(
-        kind=column("kind", np.int8), entity=column("entity_hash", np.int64), time=column("time", np.int64),
-        id=column("id", np.int64), content=column("content", np.uint8), value=column("value", np.float64),
-        error=column("error", bool), row=column("row", np.int64),
-    )  # fmt: skip
+def joined(chunks: list[pd.DataFrame], name: str, kind: Any) -> Any:
+    return np.concatenate([chunk[name].to_numpy() for chunk in chunks]).astype(kind, copy=False)

@@ -15,6 +15,7 @@ from jobs.errors import BatchConflict
 from jobs.events import EPOCH
 from jobs.points import KIND_NAMES
 from jobs.policy import Policy
+from jobs.rules import Applied, flag, write_rules
 from rag.triage import lane
 from store.bulk import copy_fixed, copy_rows
 from store.database import Connection, Database, Jsonb, fetch, run
@@ -38,13 +39,15 @@ class Batch:
     started: datetime
     offsets: list[Any] = field(default_factory=list)
     detail: dict[str, Any] = field(default_factory=dict)
+    rules: Applied | None = None
+    named: dict[str, tuple[str, str]] = field(default_factory=dict)  # episode → (tenant, entity), once known
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         return self.tables[kind].to_pylist() if kind in self.tables else []
 
     def wanted_rows(self) -> list[int]:
         """Bronze rows whose names are needed: of new entities, anomalies, conflicts, first and last hits."""
-        numbers: set[int] = set()
+        numbers: set[int] = set(self.rules.rows()) if self.rules is not None else set()
         named = (("entity", "row"), ("conflict", "row"), ("anomaly", "row"), ("episode", "first_row"), ("episode", "last_row"))
         for kind, column in named:
             if kind in self.tables:
@@ -94,6 +97,7 @@ def commit(database: Database, batch: Batch, events: Events, policy: Policy, set
         write_metrics(connection, batch)
         write_flagged(connection, batch, events, policy, settings)
         write_conflicts(connection, batch, events, settings)
+        write_rules(connection, batch, events, settings, event_json)
         counts = batch.counts()
         detail = {**batch.detail, "new_entities": names, "newest_row": counts.pop("newest_row")}
         run(connection, "put_detect_batch", query_id=batch.query_id, batch_id=batch.batch_id, offsets_hash=offsets_hash,
@@ -156,6 +160,8 @@ def write_flagged(connection: Connection, batch: Batch, events: Events, policy: 
     copy_rows(connection, "incoming_episodes", list(episodes[0]), [tuple(row.values()) for row in episodes])
     run(connection, "merge_episodes")
     cases = [case(one, settings) for one in episodes]
+    batch.named = {one["episode_id"]: (one["tenant"], one["entity"]) for one in episodes}
+    flag(connection, batch, events, anomalies, episodes, cases)
     run(connection, "create_incoming_cases")
     copy_rows(connection, "incoming_cases", list(cases[0]), [tuple(row.values()) for row in cases])
     run(connection, "put_cases")

@@ -19,6 +19,7 @@ class Verdict:
 
     allowed: tuple[tuple[str, str, int], ...] = ()  # (segment, processor, version)
     raised: str | None = None
+    raised_by: tuple[str, str, int] = ("", "", 0)
     routed: str | None = None
     enriched: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
@@ -33,13 +34,14 @@ def judge_flagged(plan: TenantPlan, table: pa.Table, tallies: Tallies) -> list[V
         for step in segment.steps:
             frame = _flagged(plan.tenant, segment, step, frame, made, tallies)
         _note(segment, frame, made)
-    return [Verdict(tuple(one.allowed), one.raised, one.routed, one.enriched) for one in made]
+    return [Verdict(tuple(one.allowed), one.raised, one.raised_by, one.routed, one.enriched) for one in made]
 
 
 @dataclass
 class _Draft:
     allowed: list[tuple[str, str, int]] = field(default_factory=list)
     raised: str | None = None
+    raised_by: tuple[str, str, int] = ("", "", 0)
     routed: str | None = None
     enriched: dict[str, dict[str, str | None]] = field(default_factory=dict)
 
@@ -64,7 +66,8 @@ def _flagged(tenant: str, segment: Segment, step: Step, frame: Frame, made: list
             made[place].routed = step.spec.lane
     elif getattr(step.spec, "lane", None) is not None:
         for place in places[outcome(step, frame)[0]].tolist():
-            made[place].raised = highest(made[place].raised, step.spec.lane)
+            if highest(made[place].raised, step.spec.lane) != made[place].raised:
+                made[place].raised, made[place].raised_by = step.spec.lane, (segment.segment, step.processor, step.version)
     return frame
 
 
