@@ -11,13 +11,13 @@ BRIEF = {"kind": "account", "revision": 1, "severity": 0.9, "lane": "immediate",
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def found(database: Database, count: int = 1, tenant: str = "main", prefix: str = "") -> list[str]:
+def found(database: Database, count: int = 1, tenant: str = "main", prefix: str = "", words: str = "") -> list[str]:
     """`count` accounts, each with an hour, an episode, an anomaly and a ruling in force; the ids of the cases."""
     with database.connection() as connection:
-        return [_one(connection, number, tenant, prefix) for number in range(count)]
+        return [_one(connection, number, tenant, prefix, words) for number in range(count)]
 
 
-def _one(connection: Connection, number: int, tenant: str, prefix: str) -> str:
+def _one(connection: Connection, number: int, tenant: str, prefix: str, words: str) -> str:
     entity_hash, at = abs(hash((tenant, prefix, number))) % 2**40, NOON + timedelta(minutes=number)
     entity, episode, anomaly = f"account:{prefix}A{number}/EUR", f"{prefix}e{number}", f"{prefix}a-{number}"
     common = {"tenant": tenant, "entity_hash": entity_hash}
@@ -37,18 +37,19 @@ def _one(connection: Connection, number: int, tenant: str, prefix: str) -> str:
         "anomaly_id": anomaly, "episode_id": episode, "ordinal": 1, "entity": entity, "detector": "amount_z",
         "event_id": f"t-{number}", "event_time": at, "value": 900.0, "expected": 10.0, "low": 1.0, "high": float("inf"),
         "unit": "amount", "window_size": 50, "severity": 0.9, "scores": Jsonb({"amount_z": 4.0}), "context": Jsonb({"n": 50}),
-        "event": Jsonb({"event_id": f"t-{number}", "message": "from ann@example.org"}), "arrived_at": at, "detected_at": at,
-        "query_id": "q", "batch_id": 0,
+        "event": Jsonb({"event_id": f"t-{number}", "message": f"from ann@example.org {words}"}),
+        "arrived_at": at, "detected_at": at, "query_id": "q", "batch_id": 0,
     })  # fmt: skip
     case = f"case-{episode}"
+    brief = BRIEF | {"case_id": case, "tenant": tenant, "entity": entity}
     _put(connection, "cases", {
         "case_id": case, "tenant": tenant, "episode_id": episode, "entity": entity, "kind": "account", "revision": 1,
         "severity": 0.9, "lane": "immediate", "started_at": at, "last_at": at,
     })  # fmt: skip
     _put(connection, "rulings", {
         "ruling_id": f"r-{case}", "tenant": tenant, "case_id": case, "revision": 1, "council": "rules", "outcome": "confirmed",
-        "action": "block_account", "confidence": 0.8, "root_cause": "far over its pattern", "next_steps": Jsonb([]),
-        "citations": Jsonb(["e1"]), "opinions": Jsonb([]), "checks": Jsonb([]), "brief": Jsonb(BRIEF | {"case_id": case, "tenant": tenant, "entity": entity}),
+        "action": "block_account", "confidence": 0.8, "root_cause": f"far over its pattern {words}", "next_steps": Jsonb([]),
+        "citations": Jsonb(["e1"]), "opinions": Jsonb([]), "checks": Jsonb([]), "brief": Jsonb(brief),
         "brief_hash": "b", "in_force": True, "ruled_at": at, "latency_ms": 3.0,
     })  # fmt: skip
     return case
