@@ -252,16 +252,23 @@ class Turn:
     def close(self) -> None:
         """Write the changed files, their entries and what is to be told, in the order of ids against deadlocks."""
         for case_id in sorted(self.heads):
-            one = self.heads[case_id]
-            if case_id in self.restaked:
-                one = opening.reckoned(self.connection, one, self.desk)
-            if said := self.said.get(case_id):
-                one = one if case_id in self.new else one.next_version(self.now)
+            file.save(self.connection, self.heads[case_id], self.desk)
+        for case_id in sorted(self.restaked | set(self.said)):  # only now, since a head's loss is its members' as written
+            one, said = self.heads[case_id], self.said.get(case_id)
+            one = opening.reckoned(self.connection, one, self.desk) if case_id in self.restaked else one
+            one = one.next_version(self.now) if said and case_id not in self.new else one
             file.save(self.connection, one, self.desk)
-            for entry, message, dedupe in said or ():
+            for entry, _, _ in said or ():
                 timeline.write(self.connection, one, entry, self.now)
-                if message:
-                    telling.tell(self.connection, one, message, entry.said, dedupe)
+            for entry, message, dedupe in _worth_telling(said or []):
+                telling.tell(self.connection, one, message, entry.said, dedupe)
+
+
+def _worth_telling(said: list[tuple[Entry, str, str]]) -> list[tuple[Entry, str, str]]:
+    """Growth is told once a turn, and not at all beside weightier news, which carry the same figures."""
+    told = [one for one in said if one[1] and one[1] != "case.grown"]
+    grown = [one for one in said if one[1] == "case.grown"]
+    return told or grown[-1:]
 
 
 def _ruled(outcome: str) -> str:
