@@ -16,6 +16,8 @@ from fastapi import FastAPI
 from gateway_keys import key_of
 
 from observe import loop
+from observe.export import HttpExporter
+from observe.sdk import Tracer, current, span, traced
 from store.database import Database
 from store.settings import Settings
 
@@ -128,3 +130,28 @@ def test_a_project_keys_spans_go_to_its_project(address: str, database: Database
     key = key_of(database, "analyst", scopes=("traces:bank",))
     assert post(address, key, spans("eee19b7ec3c1b174")) == (200, b"{}")
     assert database.fetch("trace_list", **EVERYTHING)[0]["project"] == "bank"
+
+
+def test_our_own_sdk_over_http(address: str, database: Database) -> None:
+    tracer = Tracer(HttpExporter(address, key_of(database, "analyst", scopes=("traces:shop",))), every_s=0.01)
+
+    @traced(tracer=tracer, name="answer", kind="chain")
+    def answer(question: str) -> str:
+        with span("model", kind="llm", tracer=tracer, model="gpt-4o-mini") as step:
+            step.set(tokens_in=1_000_000, tokens_out=0, output=ANSWER)
+        current().set(contexts=[DOCUMENT], metadata={"release": "4.2"})
+        return ANSWER
+
+    answer("How long do refunds take?")
+    assert tracer.close()
+    assert tracer.stats.sent == 2
+    (trace,) = database.fetch("trace_list", **EVERYTHING)
+    assert (trace["project"], trace["name"], trace["query"], trace["response"]) == (
+        "shop",
+        "answer",
+        "How long do refunds take?",
+        ANSWER,
+    )
+    assert (trace["cost"], trace["tokens_in"], trace["spans"]) == (0.15, 1_000_000, 2)
+    whole = database.fetch("trace_read", tenant="main", trace_id=trace["trace_id"])[0]
+    assert (whole["contexts"], whole["metadata"]) == ([DOCUMENT], {"release": "4.2"})
