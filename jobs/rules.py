@@ -1,4 +1,4 @@
-"""Processors inside the stream: a batch's events are judged by the set it is pinned to, and what came of it is in its transaction."""
+"""Processors inside the stream: a batch is judged by the set it is pinned to, and what came of it is in its transaction."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from jobs.sink import Batch, Events
 
 PRIMARY = {"transaction": ACCOUNT, "request": SERVICE, "measurement": SERIES}
-Tables = Iterable[pa.Table]
+Rows = list[dict[str, Any]]
+AsJson = Callable[[dict[str, Any]], dict[str, Any]]
 Read = Callable[[Sequence[str], Sequence[str]], Iterator[pa.Table]]  # files below bronze, columns
 EVENT = pa.schema(
     [
@@ -83,8 +84,7 @@ def files_of(
     return [one.path for one in bronze.of_batch(commits, low, high)]
 
 
-def flag(connection: Connection, batch: "Batch", events: "Events", anomalies: list[dict[str, Any]], episodes: list[dict[str, Any]],
-         cases: list[dict[str, Any]]) -> None:  # fmt: skip
+def flag(connection: Connection, batch: "Batch", events: "Events", anomalies: Rows, episodes: Rows, cases: Rows) -> None:
     """Set the lanes of the batch's cases as the rules say, and record what they keep from the council."""
     applied = batch.rules
     if applied is None or not applied.plan:
@@ -110,9 +110,7 @@ def flag(connection: Connection, batch: "Batch", events: "Events", anomalies: li
         note_raise(connection, one, grouped[one["episode_id"]])
 
 
-def flagged_rows(
-    batch: "Batch", events: "Events", anomalies: list[dict[str, Any]], episodes: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def flagged_rows(batch: "Batch", events: "Events", anomalies: Rows, episodes: Rows) -> Rows:
     """The events of kept anomalies, and of each episode its newest, with what the anomaly says."""
     known = {one["episode_id"]: one for one in episodes}
     rows: dict[tuple[str, int], dict[str, Any]] = {}
@@ -157,8 +155,7 @@ def count_thresholds(applied: Applied, tenant: str, flagged: Sequence[Mapping[st
         applied.flagged[tenant, "", processor, version] = Tally("thresholds", len(flagged), hit)
 
 
-def write_rules(connection: Connection, batch: "Batch", events: "Events", settings: Settings,
-          as_json: Callable[[dict[str, Any]], dict[str, Any]]) -> None:  # fmt: skip
+def write_rules(connection: Connection, batch: "Batch", events: "Events", settings: Settings, as_json: AsJson) -> None:
     """Counts, hits, messages, work and suppressions of the batch."""
     applied = batch.rules
     if applied is None or not applied.plan:
@@ -188,9 +185,7 @@ def suppress(connection: Connection, batch: "Batch", applied: Applied) -> None:
                 batch_id=batch.batch_id)  # fmt: skip
 
 
-def kept_hits(
-    batch: "Batch", applied: Applied, events: "Events", as_json: Callable[[dict[str, Any]], dict[str, Any]]
-) -> list[hits.Hit]:
+def kept_hits(batch: "Batch", applied: Applied, events: "Events", as_json: AsJson) -> list[hits.Hit]:
     """The kept hits with their events, and with the case of their entity when this batch touched one."""
     steps = applied.steps()
     looked_up = enriched(applied, events)
@@ -210,9 +205,10 @@ def hit_of(
 ) -> hits.Hit:
     tenant, segment, processor, version = key
     return hits.Hit(
-        tenant=tenant, hit_id=hits.hit_id(tenant, segment, processor, version, event["event_id"]), processor=processor, version=version,
-        segment=segment, kind=step.kind, query_id=batch.query_id, batch_id=batch.batch_id, event_id=event["event_id"],
-        event_time=event["event_time"], entity=entity, case_id=case_id, lane=getattr(step.spec, "lane", None),
+        tenant=tenant, hit_id=hits.hit_id(*key, event["event_id"]), processor=processor,
+        version=version, segment=segment, kind=step.kind, query_id=batch.query_id, batch_id=batch.batch_id,
+        event_id=event["event_id"], event_time=event["event_time"], entity=entity, case_id=case_id,
+        lane=getattr(step.spec, "lane", None),
         severity=step.spec.severity, event=shown,
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ def create(connection: Connection, tenant: str, name: str, raw: dict[str, Any], 
 def put(
     connection: Connection, tenant: str, name: str, raw: dict[str, Any], *, actor: str, why: str = "", live: bool = False
 ) -> int:
-    """A new version of a processor, which is made when there is none; its number. A version that changes nothing is the newest."""
+    """A new version of a processor, which is made when there is none; its number. What changes nothing makes no version."""
     held = fetch(connection, "lock_processor", tenant=tenant, processor=name)
     if not held:
         return create(connection, tenant, name, raw, actor=actor, why=why, live=live)
@@ -99,8 +99,10 @@ def _note(connection: Connection, tenant: str, name: str, action: str, version: 
     run(connection, "note_change", tenant=tenant, processor=name, action=action, version=version, actor=actor, why=why)
 
 
-def put_segment(connection: Connection, tenant: str, segment: str, *, topic: str = "*", filter: str = "", processors: Sequence[str] = (),
-                enabled: bool = True, description: str = "", actor: str, revision: int | None = None, new: bool = False) -> None:  # fmt: skip
+def put_segment(
+    connection: Connection, tenant: str, segment: str, *, topic: str = "*", filter: str = "", processors: Sequence[str] = (),
+    enabled: bool = True, description: str = "", actor: str, revision: int | None = None, new: bool = False,
+) -> None:  # fmt: skip
     """Make or change a segment. With `revision` only when it still has that one, with `new` only when there is none.
 
     Raises BadName, BadExpression, Unknown (topic or processor), BadSpec, PlanBroken, Exists, Changed.

@@ -1,4 +1,4 @@
-"""No change may leave a set behind that cannot run: every change is checked, in its own transaction, by compiling what would act."""
+"""No change may leave a set behind that cannot run: each is checked, in its own transaction, by compiling what would act."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -67,11 +67,14 @@ def columns_of(items: Items) -> list[str]:
     return list(first)
 
 
-def put_list(connection: Connection, tenant: str, name: str, items: Iterable[str] | Items, *, actor: str, why: str = "",
-             description: str = "", holds: str = "other", protect: Protect | None = None, most: int = 200_000) -> int:  # fmt: skip
-    """A new version of a list, live at once (from the stream's next batch on); the list is made when there is none.
+def put_list(
+    connection: Connection, tenant: str, name: str, items: Iterable[str] | Items, *, actor: str, why: str = "",
+    description: str = "", holds: str = "other", protect: Protect | None = None, most: int = 200_000,
+) -> int:  # fmt: skip
+    """A new version of a list, live from the stream's next batch on; the list is made when there is none.
 
-    `protect` turns keys into what events hold in their place, where identifiers are tokenised. Raises BadName, BadList, PlanBroken.
+    `protect` turns keys into what events hold in their place, where identifiers are tokenised.
+    Raises BadName, BadList, PlanBroken.
     """
     given = checked(items, most)
     columns = columns_of(given)
@@ -83,24 +86,13 @@ def put_list(connection: Connection, tenant: str, name: str, items: Iterable[str
         given = dict(sorted((tokens.get(key, key), columns) for key, columns in given.items()))
     version = int(held["newest"]) + 1
     sha256 = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
-    run(
-        connection,
-        "put_list_version",
-        tenant=tenant,
-        list=name,
-        version=version,
-        items=len(given),
-        sha256=sha256,
-        why=why,
-        actor=actor,
-    )
+    about = {"version": version, "items": len(given), "sha256": sha256, "why": why}
+    run(connection, "put_list_version", tenant=tenant, list=name, actor=actor, **about)
     copy_rows(connection, "list_items", ("tenant", "list", "version", "key", "data"),
               [(tenant, name, version, key, Jsonb(columns)) for key, columns in given.items()])  # fmt: skip
     run(connection, "set_live_list", tenant=tenant, list=name, version=version, columns=columns)
     check_live(connection, tenant)
-    audit.record(
-        connection, tenant, actor, "list.put", name, {"version": version, "items": len(given), "sha256": sha256, "why": why}
-    )
+    audit.record(connection, tenant, actor, "list.put", name, about)
     return version
 
 
@@ -108,8 +100,8 @@ def set_live_list(connection: Connection, tenant: str, name: str, version: int, 
     """Go back (or forth) to another version of a list; raises Unknown, PlanBroken."""
     known(fetch(connection, "lock_list", tenant=tenant, list=name), name)
     page = fetch(connection, "page_list", tenant=tenant, list=name, version=version, after="", limit=1)
-    known([one for one in fetch(connection, "versions_of_list", tenant=tenant, list=name, limit=100_000) if one["version"] == version],
-          f"{name} version {version}")  # fmt: skip
+    versions = fetch(connection, "versions_of_list", tenant=tenant, list=name, limit=100_000)
+    known([one for one in versions if one["version"] == version], f"{name} version {version}")
     columns = list(page[0]["data"]) if page else None
     run(connection, "set_live_list", tenant=tenant, list=name, version=version, columns=columns)
     check_live(connection, tenant)
