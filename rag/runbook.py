@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -161,6 +161,11 @@ def section_as_of(database: Queries, section_id: str, at: datetime, *, tenant: s
     """The section as it was at a moment, perhaps gone or changed since; None when it never was."""
     rows = database.fetch("section_as_of", section_id=section_id.replace("\0", ""), at=at, tenant=tenant)
     return section_from(rows[0]) if rows else None
+
+
+def section_last(database: Queries, section_id: str, *, tenant: str = "main") -> Section | None:
+    """The section as it is, or as it was last; None when it never was."""
+    return section_as_of(database, section_id, datetime.max.replace(tzinfo=UTC), tenant=tenant)
 
 
 def section_from(row: dict[str, Any]) -> Section:

@@ -28,11 +28,17 @@ ConversationId = Annotated[str, Path(max_length=64, pattern=r"^[\w-]+$", example
 problems.register({UnknownConversation: 404, UnknownZone: 422, EmptyQuestion: 422})
 
 
+EXAMPLE: dict[str, Any] = {"question": "What happened to account A12 last night?", "zone": "Europe/Berlin"}
+EVENTS = "events `conversation`, `reading`, `citation`, `sentence`, `done`, or `error`"
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string", "description": EVENTS}}}}
+}
+
+
 class Question(BaseModel):
     """A question, in a conversation or as the beginning of one."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"question": "What happened to account A12 last night?",
-                              "zone": "Europe/Berlin"}]})  # fmt: skip
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     question: str = Field(min_length=1, max_length=4_000)
     conversation_id: Annotated[str, Field(max_length=64, pattern=r"^[\w-]+$")] | None = None
@@ -60,7 +66,7 @@ class Understood(BaseModel):
 
 
 class ChatAnswer(BaseModel):
-    """A whole answer: `templates`, our words over looked-up facts; `extractive`, the sources' own; `model`; or nothing found."""
+    """A whole answer, `spoken_by` the model, by templates over looked-up facts, or in the sources' own (`extractive`) words."""
 
     conversation_id: str
     message: int
@@ -114,11 +120,10 @@ class Title(BaseModel):
     title: str = Field(min_length=1, max_length=200)
 
 
-@router.post("", summary="Ask", response_model=ChatAnswer, responses={200: {"content": {"text/event-stream": {"schema": {
-    "type": "string", "description": "events `conversation`, `reading`, `citation`, `sentence`, `done`, or `error`"}}}}})  # fmt: skip
+@router.post("", summary="Ask", response_model=ChatAnswer, responses=STREAMED)
 def put_question(caller: Analyst, store: Store, app: App, now: Now, asked: Question) -> Any:
-    """Ask about accounts, services, cases, rulings, metrics or the runbook. Each sentence comes with what it rests on; one without
-    support is marked. Questions become fixed queries, never SQL of a model."""
+    """Ask about accounts, services, cases, rulings, metrics or the runbook. Each sentence comes with what it rests on; one
+    without support is marked. Questions become fixed queries, never SQL of a model."""
     voice, why = voice_for(app)
     asking = asking_of(store, caller.tenant, asked.now or now, app, asked.zone)
     events = conversations.ask(

@@ -1,6 +1,6 @@
 """A prompt with retrieved context through the model."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,11 +14,13 @@ router = APIRouter(prefix="/v1/infer", tags=["assistant"])
 Name = Annotated[str, Field(max_length=400)]
 
 
+EXAMPLE: dict[str, Any] = {"prompt": "Summarise what to check when a terminal tests cards.", "search": True}
+
+
 class InferIn(BaseModel):
     """A prompt and its context: your own texts, named sections and cases, and what a search finds."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"prompt": "Summarise what to check when a terminal "
-                              "tests cards.", "search": True}]})  # fmt: skip
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     prompt: str = Field(min_length=1, max_length=8_000)
     texts: list[Annotated[str, Field(max_length=8_000)]] = Field(
