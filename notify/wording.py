@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote as quoted
 
 FOLDER = Path(__file__).parent / "templates"
-TITLE_CAP, DETAIL_CAP, NAME_CAP, LINE_CAP, TEXT_CAP = 200, 600, 120, 500, 8000
+TITLE_CAP, DETAIL_CAP, NAME_CAP, KIND_CAP, LINE_CAP, TEXT_CAP = 200, 600, 120, 50, 500, 8000
 LEVELS = ((0.85, "critical"), (0.7, "high"), (0.5, "medium"), (0.0, "low"))
 CASE = "case-"
 
@@ -104,7 +104,7 @@ def _line(alike: list[Mapping[str, Any]], payloads: Mapping[int, Mapping[str, An
     case_id = _case({newest["subject"]})
     return {
         "title": tame(newest["title"], TITLE_CAP) or said(newest["kind"], 1),
-        "kind": newest["kind"], "words": said(newest["kind"], 1),
+        "kind": tame(newest["kind"], KIND_CAP), "words": said(newest["kind"], 1),
         "subject": tame(newest["subject"], NAME_CAP), "entity": tame(newest["entity"], NAME_CAP), "severity": severity,
         "level": level(severity), "count": len(alike), "at": stamp(newest["created_at"]), "detail": _detail(payload),
         "case_id": case_id, "link": link(public_url, case_id),
