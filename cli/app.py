@@ -29,6 +29,7 @@ class Entry:
 TRY, RUN, KNOW, KEEP = "Try it", "Run it", "Ask and look", "Look after it"
 COMMANDS = {
     "demo": Entry("cli.demo", "demo", "Run everything on the bundled data, with nothing to prepare.", TRY),
+    "tour": Entry("cli.tour.command", "tour", "Walk through the whole product by its API.", TRY),
     "produce": Entry("cli.data", "produce", "Replay a data set into the landing folder or into Kafka.", TRY),
     "simulate": Entry("cli.data", "simulate", "Make a labelled data set with the built-in simulator.", TRY),
     "evaluate": Entry("cli.data", "evaluate", "Compare what was found with what a data set's labels say.", TRY),

@@ -41,7 +41,7 @@ def demo(
     from store.settings import settings
 
     started = time.monotonic()
-    with _interruptible(), demo_home.opened((home or settings().home / "demo").absolute(), keep=keep) as folder:
+    with interruptible(), demo_home.opened((home or settings().home / "demo").absolute(), keep=keep) as folder:
         chosen = demo_home.own_settings(folder)
         children = Children(folder / "logs", folder / "children.json")
         try:
@@ -69,7 +69,7 @@ def _once(settings: "Settings", database: "Database", children: Children, starte
     sent = bundled.land(settings)
     children.start("streams", [sys.executable, "-m", "cli.streams"], dict(os.environ))
     bundled.teach(database)
-    children.start("council", _conclave("council"), dict(os.environ))
+    children.start("council", conclave("council"), dict(os.environ))
     with Stages(sent) as stages:
         _watch(database, children, stages, until_streams_end=True)
     figures = summary.figures(database, sent, bundled.LABELS, time.monotonic() - started)
@@ -84,16 +84,16 @@ def _once(settings: "Settings", database: "Database", children: Children, starte
 def _live(settings: "Settings", database: "Database", children: Children, rate: float) -> None:
     from cli.stages import Stages
 
-    pages, gateway = _free_port(settings.dashboard.port), _free_port(settings.gateway.port)
+    pages, gateway = free_port(settings.dashboard.port), free_port(settings.gateway.port)
     bundled.teach(database)
-    key = _first_key(database, settings.tenant)
+    key = first_key(database, settings.tenant)
     for name, command in {
-        "ingest": _conclave("ingest"),
-        "council": _conclave("council"),
-        "operate": _conclave("operate"),
-        "gateway": _conclave("gateway", "--host", "127.0.0.1", "--port", str(gateway)),
-        "dashboard": _conclave("dashboard", "--host", "127.0.0.1", "--port", str(pages)),
-        "produce": _conclave("produce", "--rate", str(rate), "--shift-to-now"),
+        "ingest": conclave("ingest"),
+        "council": conclave("council"),
+        "operate": conclave("operate"),
+        "gateway": conclave("gateway", "--host", "127.0.0.1", "--port", str(gateway)),
+        "dashboard": conclave("dashboard", "--host", "127.0.0.1", "--port", str(pages)),
+        "produce": conclave("produce", "--rate", str(rate), "--shift-to-now"),
     }.items():
         if name != "produce" or not any(settings.landing.glob("*.jsonl")):
             children.start(name, command, dict(os.environ))
@@ -101,12 +101,12 @@ def _live(settings: "Settings", database: "Database", children: Children, rate: 
     say(f"Gateway:   http://127.0.0.1:{gateway}/docs")
     say(f"First key: {key}   (an administrator's; it is not shown again)" if key else "Keys:      `conclave keys list`")
     _await_tables(settings, children)
-    children.start("detect", _conclave("detect"), dict(os.environ))
+    children.start("detect", conclave("detect"), dict(os.environ))
     with Stages(bundled.events()) as stages:
         _watch(database, children, stages, until_streams_end=False)
 
 
-def _first_key(database: "Database", tenant: str) -> str | None:
+def first_key(database: "Database", tenant: str) -> str | None:
     """An administrator's key when there is none yet; only its hash is kept, so this is the only time to show it."""
     from trust import keys
     from trust.roles import Role
@@ -144,7 +144,7 @@ def _watch(database: "Database", children: Children, stages: "Stages", *, until_
         time.sleep(LOOK_S)
 
 
-def _conclave(*words: str) -> list[str]:
+def conclave(*words: str) -> list[str]:
     return [sys.executable, "-m", "cli.app", *words]
 
 
@@ -152,23 +152,23 @@ def _conclave(*words: str) -> list[str]:
 def _database(settings: "Settings", children: Children) -> Iterator["Database"]:
     from store.database import open_database
 
-    _fetch_jars(children)
+    fetch_jars(children)
     with open_database(settings) as database:
         yield database
 
 
-def _fetch_jars(children: Children) -> None:
+def fetch_jars(children: Children) -> None:
     """In a process of its own: the resolver's Java has much to say, and all of it belongs into a log."""
     from jobs import jars
 
     if jars.missing():
         say("Fetching the jars that Spark needs (19 MB, once) …")
-        fetching = children.start("jars", _conclave("jars"), dict(os.environ))
+        fetching = children.start("jars", conclave("jars"), dict(os.environ))
         if fetching.process.wait() != 0:
             raise DemoFailed(f"the jars could not be had. The end of {fetching.log}:\n{fetching.last_words()}")
 
 
-def _free_port(wanted: int) -> int:
+def free_port(wanted: int) -> int:
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -181,7 +181,7 @@ def _free_port(wanted: int) -> int:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """SIGTERM and SIGHUP end the demo as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:

@@ -13,3 +13,7 @@ class DemoFailed(ConclaveError):
 
 class NoSuchKey(ConclaveError):
     """No key with this id can still be used; `conclave keys list` shows them:"""
+
+
+class TourFailed(ConclaveError):
+    """The tour did not get through:"""
