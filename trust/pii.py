@@ -56,7 +56,7 @@ ASSIGNED = re.compile(
     rf"(?i)(?<![a-z0-9])(?:[a-z0-9]+[_-])*(?:{HIDDEN})[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?([^\s\"',;&<>\[\]]{{3,500}})"
 )
 HIDDEN_KEY = re.compile(rf"(?i)^(?:[a-z0-9]+[_-])*(?:{HIDDEN})$")
-WORD = r"[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ'’-]{1,30}"
+WORD = r"[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ'’-]{1,30}(?:[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ]{1,30})?"
 TITLE = r"Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herr|Herrn|Frau|Mme|Mlle|Monsieur|Madame|Señora?|Sra?|Signora?"
 NAME = re.compile(
     rf"\b(?:{TITLE})\b\.?[ \u00a0]({WORD}(?: {WORD}){{0,2}})"
