@@ -1,4 +1,4 @@
-"""Any table of the pages as a file: CSV for spreadsheets, Parquet for programs."""
+"""Any table of the pages as a file: CSV for spreadsheets, Parquet for programs. Personal data in text is masked in both."""
 
 import csv
 import io
@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from trust.pii import mask
 
 Row = dict[str, Any]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -41,7 +43,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
+        return f"'{mask(value)}" if value.startswith(FORMULA) else mask(value)
     return _text(value)
 
 
@@ -49,14 +51,14 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, dict | list | tuple):
-        return json.dumps(value, default=str, ensure_ascii=False)
-    return str(value)
+        return mask(json.dumps(value, default=str, ensure_ascii=False))
+    return mask(value) if isinstance(value, str) else str(value)
 
 
 def _column(values: list[Any]) -> Any:
     """One Arrow column: of its own type when all values share one, else of text."""
     kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int} or kinds <= {bool} or kinds <= {str}:
+    if kinds <= {int} or kinds <= {bool}:
         return pa.array(values)
     if kinds <= {int, float}:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())

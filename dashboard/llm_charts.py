@@ -1,6 +1,7 @@
 """Figures of model calls as pure functions: a trend with its interval, one trace's waterfall."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import plotly.graph_objects as go
@@ -17,10 +18,11 @@ STEP_PX = 30
 KINDS = {"llm": "model", "retriever": "search", "tool": "tool", "chain": "step", "agent": "agent", "embedding": "embedding"}
 
 
-def trend(points: Sequence[Point], metric: str, colours: Palette) -> go.Figure:
-    """One metric over time; the band is its 95 % interval, a gap is a time of which nothing is known."""
+def trend(points: Sequence[Point], metric: str, colours: Palette, within: tuple[datetime, datetime]) -> go.Figure:
+    """One metric over the time `within`; the band is its 95 % interval, a gap is a time of which nothing is known."""
     unit, zone = METRICS[metric].unit, words.ZONE.get()
     at = [point.at.astimezone(zone).replace(tzinfo=None) for point in points]
+    first, last = (edge.astimezone(zone).replace(tzinfo=None) for edge in within)
     found = [point.measured[metric].estimate for point in points]
     figure = go.Figure()
     if any(one.low is not None for one in found):
@@ -52,6 +54,7 @@ def trend(points: Sequence[Point], metric: str, colours: Palette) -> go.Figure:
         )
     )
     dress(figure, colours, height=240)
+    figure.update_xaxes(range=[first, last])
     return figure.update_yaxes(rangemode="tozero", nticks=5, tickformat=".0%" if unit == "share" else None)
 
 

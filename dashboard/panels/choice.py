@@ -1,15 +1,15 @@
 """Choices of a page that live in its address, so that a link shows the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 
-def one(label: str, options: Sequence[str], key: str, default: str | None = None) -> str:
-    """A row of options, one always chosen; the address names it unless it is the default."""
+def one(label: str, options: Sequence[str], key: str, default: str | None = None, said: Callable[[str], str] = str) -> str:
+    """A row of options, one always chosen; the address names it unless it is the default. `said` is how it is written."""
     chosen = st.segmented_control(
         label, list(options), default=default or options[0], required=True, label_visibility="collapsed", key=key,
-        bind="query-params",
+        bind="query-params", format_func=said,
     )  # fmt: skip
     return str(chosen)
 

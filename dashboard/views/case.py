@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import cases, markup, reading, shell, words
-from dashboard.panels import case_actions, case_commands, case_evidence, case_related, case_story
+from dashboard.panels import case_actions, case_commands, case_evidence, case_related, case_report, case_story
 
 NO_CASE = '<b>No case is named {}.</b> It may have been erased; look for it in the <a href="inbox?view=All">inbox</a>.'
 CHOOSE = '<b>Which case?</b> Open one from the <a href="inbox">inbox</a>.'
@@ -51,6 +51,7 @@ else:
         shell.still(part(case_evidence.feedback))
     with story:
         shell.live(part(case_story.show))
+        shell.still(part(case_report.show))
     with evidence:
         shell.live(part(case_evidence.charts))
     with related:

@@ -52,12 +52,8 @@ def overview() -> None:
     if not found.seen and not found.kept:
         st.html(markup.note(NO_TRACES))
         return
-    st.html(
-        markup.strip(
-            llm.tiles(found, prices.read(settings().observe.price_file).currency), "Model calls"
-        )
-    )
-    metric = choice.one("Measure", TRENDS, "metric")
+    st.html(markup.strip(llm.tiles(found, prices.read(settings().observe.price_file).currency), "Model calls"))
+    metric = choice.one("Measure", TRENDS, "metric", said=lambda name: METRICS[name].words.capitalize())
     bucket = SPANS.get(str(st.session_state.get("span")), SPANS["7 days"])[1]
     points = reports.trends(reading.tenant(), stretch(), bucket, (metric,))
     if points:
@@ -66,11 +62,15 @@ def overview() -> None:
                 METRICS[metric].words.capitalize(), "the band is the 95 % interval; estimates count what sampling dropped"
             )
         )
-        shell.chart(llm_charts.trend(points, metric, shell.colours()), f"trend-{metric}", f"{METRICS[metric].words} over time")
+        shell.chart(
+            llm_charts.trend(points, metric, shell.colours(), (stretch().since, stretch().until)),
+            f"trend-{metric}",
+            f"{METRICS[metric].words} over time",
+        )
 
 
 def worst() -> None:
-    metric = choice.one("Score", BAD, "bad")
+    metric = choice.one("Score", BAD, "bad", said=lambda name: name.replace("_", " ").capitalize())
     found = reports.worst(reading.tenant(), settings(), stretch(), metric, 20)
     st.html(markup.head("Worst answers", "sentences that nothing in their contexts supports are marked"))
     st.html(
@@ -80,14 +80,14 @@ def worst() -> None:
 
 
 def costs() -> None:
-    by = choice.one("By", ("model", "prompt", "project"), "by")
+    by = choice.one("By", ("model", "prompt", "project"), "by", said=str.capitalize)
     lines = reports.costs(reading.tenant(), stretch(), by)  # type: ignore[arg-type]
     st.html(markup.head("Cost and work", "the dearest first; a cost that nobody knows is counted apart, not as 0"))
     st.html(llm.costs(lines, by, prices.read(settings().observe.price_file).currency) if lines else markup.note(NO_TRACES))
 
 
 def compare() -> None:
-    by = choice.one("Compare", ("model", "prompt"), "of")
+    by = choice.one("Compare", ("model", "prompt"), "of", said=lambda name: f"{name.capitalize()}s")
     names = [line.name for line in reports.costs(reading.tenant(), stretch(), by)]  # type: ignore[arg-type]
     if len(names) < 2:
         st.html(markup.note(f"<b>There is nothing to compare.</b> Only {len(names)} {by} answered in this time."))

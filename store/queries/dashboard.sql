@@ -154,6 +154,13 @@ where s.tenant = %(tenant)s order by d.title, s.position;
 select s.section_id, s.heading_path, s.body, s.tags, s.updated_at, d.title, d.source from sections s join documents d using (tenant, doc_id)
 where s.tenant = %(tenant)s and s.section_id = %(section_id)s;
 
+-- name: dashboard_section_once
+-- A section that is no longer in the runbook, as it was last written.
+select v.section_id, v.heading_path, v.body, v.tags, v.since as updated_at, v.until, coalesce(nullif(d.title, ''), v.doc_id) as title,
+       coalesce(d.source, v.doc_id) as source
+from section_versions v left join document_versions d on d.tenant = v.tenant and d.doc_id = v.doc_id and d.version = v.version
+where v.tenant = %(tenant)s and v.section_id = %(section_id)s order by v.since desc limit 1;
+
 -- name: dashboard_streams
 -- The newest progress of each streaming job.
 select distinct on (job) job, query_id, batch_id, at, input_rows, rows_per_s, duration_ms, lag,

@@ -1,0 +1,21 @@
+"""Who answers: the reader's question with their zone, and the model where there is one."""
+
+from zoneinfo import ZoneInfo
+
+from assistant.lookups import Asking
+from assistant.voice import Voice, voice_of
+from dashboard import reading, shell
+from store.settings import settings
+
+
+def asking() -> Asking:
+    """The reader's own rows, now, in their zone."""
+    zone = shell.zone()
+    return Asking(reading.tenant(), reading.caller().tenant, shell.now(), zone if isinstance(zone, ZoneInfo) else ZoneInfo("UTC"))
+
+
+def speaker() -> tuple[Voice | None, str]:
+    """The model, or why none is asked."""
+    if not settings().model.enabled:
+        return None, "models are switched off"
+    return voice_of(settings().model), ""
