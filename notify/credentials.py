@@ -49,10 +49,20 @@ class Vault:
 
     def without_secrets(self, text: str, cap: int = 500) -> str:
         """Text that may be kept and shown: each secret that was read is struck out of it, at most `cap` characters."""
-        for reference, value in sorted(self.read.items(), key=lambda item: -len(item[1])):
-            for part in {value, *value.split("/")} if "://" in value else {value}:
-                text = text.replace(part, f"[{reference}]") if len(part) >= 6 else text
+        found = {part: reference for reference, value in self.read.items() for part in parts(value) if len(part) >= 6}
+        for part in sorted(found, key=len, reverse=True):
+            text = text.replace(part, f"[{found[part]}]")
         return text.replace("\x00", "")[:cap]
+
+
+def parts(secret: str) -> list[str]:
+    """A secret, and what follows the host when it is an address.
+
+    >>> parts("https://hooks.example/T0/abcdef?key=ghijkl")
+    ['https://hooks.example/T0/abcdef?key=ghijkl', 'T0', 'abcdef', 'key', 'ghijkl']
+    """
+    _, found, rest = secret.partition("://")
+    return [secret, *re.split(r"[/?&=]", rest)[1:]] if found else [secret]
 
 
 def vault_of(tenant: str, settings: Settings, environment: Mapping[str, str]) -> Vault:
