@@ -98,9 +98,10 @@ def evaluate(
     from jobs.evaluation import evaluate as judge
     from store.database import open_database
     from store.settings import settings
+    from trust.vault import vault_of
 
     with open_database(settings()) as database:
-        judged = judge(database, labels, shift_s=shift_s, tenant=settings().tenant)
+        judged = judge(database, labels, shift_s=shift_s, tenant=settings().tenant, vault=vault_of(settings()))
     if as_json:
         typer.echo(json.dumps(asdict(judged)))
         return

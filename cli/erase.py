@@ -45,9 +45,9 @@ def erase(
 
 def _whole(database: "Database", settings: "Settings", tenant: str, subject: str) -> dict[str, Any]:
     from trust import erase as erasing
-    from trust.vault import Vault
+    from trust.vault import vault_of
 
-    vault = Vault.of(settings, tenant) if settings.privacy.identifiers == "tokenised" else None
+    vault = vault_of(settings, tenant)
     with database.connection() as connection:
         asked = erasing.ask(connection, tenant, ACTOR, subject, vault)
     return _go_on(database, settings, tenant, asked.erasure_id)

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 def figures(database: "Database", sent: int, labels: Path, seconds: float) -> dict[str, Any]:
     """All figures as plain values; latencies in seconds as [p50, p95], None where there was nothing."""
     from jobs.evaluation import evaluate
+    from store.settings import settings
+    from trust.vault import vault_of
 
-    judged = evaluate(database, labels)
+    judged = evaluate(database, labels, vault=vault_of(settings()))
     jobs = {row["job"]: row for row in database.fetch("status_jobs")}
     latency = database.fetch("demo_latency")[0]
     return {

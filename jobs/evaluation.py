@@ -16,6 +16,7 @@ from jobs.simulate.labels import Incident, Labels, read
 
 if TYPE_CHECKING:
     from store.database import Database
+    from trust.vault import Vault
 
 BEFORE = timedelta(seconds=60)
 AFTER = timedelta(seconds=1800)
@@ -73,14 +74,21 @@ class Span:
         return begin <= self.last and end >= self.first
 
 
-def evaluate(database: "Database", labels_path: Path, *, shift_s: float = 0.0, tenant: str = "main") -> Evaluation:
+def evaluate(
+    database: "Database", labels_path: Path, *, shift_s: float = 0.0, tenant: str = "main", vault: "Vault | None" = None
+) -> Evaluation:
     """Compares the database with a labels file; `shift_s` is what `produce` added to the events' times.
+
+    `vault`: of the tenant, when identifiers are tokenised, since labels name what was really there.
 
     Raises OSError when there is no such file, msgspec.ValidationError when it holds no labels.
     """
     labels = read(labels_path.read_bytes())
     cases = database.fetch("judged_cases", tenant=tenant)
     points = database.fetch("flagged_points", tenant=tenant)
+    if vault is not None:
+        real = vault.real(database, {row["entity"] for row in (*cases, *points)})
+        cases, points = ([row | {"entity": real[row["entity"]]} for row in rows] for rows in (cases, points))
     return compare(labels, cases, points, shift_s)
 
 

@@ -7,7 +7,7 @@ from jobs import refusals
 from jobs.targets import Folder, Topic, client_options
 from store.database import Database, open_database
 from store.settings import Settings
-from trust.vault import SEALED, Vault
+from trust.vault import SEALED, Vault, vault_of
 
 MANY = 1_000_000
 
@@ -28,7 +28,7 @@ def send_again(settings: Settings, record_ids: list[str] | None) -> int:
             return 0
         spark = session(settings, "conclave quarantine retry")
         try:
-            vault = Vault.of(settings) if settings.privacy.identifiers == "tokenised" else None
+            vault = vault_of(settings)
             found = dict(raw_records(spark, settings, wanted, lambda raw: raw if vault is None else opened(vault, database, raw)))
         finally:
             spark.stop()

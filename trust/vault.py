@@ -207,6 +207,11 @@ class Vault:
         queries.run("put_vault_key", wrapped=wrapped, master=self._masters.current, **place)
 
 
+def vault_of(settings: Settings, tenant: str | None = None) -> Vault | None:
+    """The tenant's vault when identifiers are tokenised, else None. Raises MasterKeyMissing or MasterKeyBad."""
+    return Vault.of(settings, tenant) if settings.privacy.identifiers == "tokenised" else None
+
+
 def sealed_text(subject: Subject, text: str) -> str:
     """Free text that opens only with its subject's key; what jobs/sealing.py writes by the million in Spark."""
     return f"sealed:1:{subject.token}:{base64.b64encode(seal(subject.key, text.encode(), subject.token)).decode()}"

@@ -20,7 +20,7 @@ from trust.errors import (
     ReasonMissing,
 )
 from trust.roles import Caller, Role
-from trust.vault import Vault
+from trust.vault import Vault, vault_of
 
 router = APIRouter(prefix="/v1", tags=["privacy"])
 register(
@@ -91,7 +91,7 @@ def forget(
 ) -> Erasure:  # fmt: skip
     """With tokenised identifiers the key is destroyed before this answers; `conclave operate` does the rest. No way back."""
     _clean(entity, "entity")
-    vault = Vault.of(app, caller.tenant) if app.privacy.identifiers == "tokenised" else None
+    vault = vault_of(app, caller.tenant)
     with store.connection() as connection:
         asked = erase.ask(connection, caller.tenant, caller.actor, entity, vault)
     return _erasure(store, caller.tenant, asked.erasure_id)
