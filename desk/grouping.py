@@ -112,7 +112,7 @@ def candidates(connection: Connection, tenant: str, case_id: str, desk: Desk) ->
     for row in group[:50]:
         one = printed(of_row(row))
         near = fetch(connection, "desk_candidates", tenant=tenant, keys=keys_asked(one, topology), within_s=within_s,
-                     case_id=one.case_id, started_at=one.started_at, last_at=one.last_at)  # fmt: skip
+                     subject=one.subject, case_id=one.case_id, started_at=one.started_at, last_at=one.last_at)  # fmt: skip
         for join in joining.joins(one, near, topology, desk):
             order = (join.bond.rank, join.bond.gap_s)
             if join.head_id != group[0]["case_id"] and (join.head_id not in best or order < best[join.head_id][0]):

@@ -59,6 +59,7 @@ class Turn:
             events[hit["episode_id"]].append(hit)
         topology = Topology.of((row["caller"], row["callee"]) for row in fetch(self.connection, "desk_edges", tenant=self.tenant))
         windows = quiet.around(self.connection, self.tenant, rows)
+        self._know([row["case_id"] for row in rows])
         for row in rows:
             self._take(row, events[row["episode_id"]], topology, windows)
         seen = [row["ruling_id"] for row in rows]
@@ -67,11 +68,15 @@ class Turn:
 
     def _take(self, row: ROW, events: list[ROW], topology: Topology, windows: list[quiet.Window]) -> None:
         publish(self.connection, telling.of_ruling(row))
-        known = fetch(self.connection, "desk_lock_file", tenant=self.tenant, case_id=row["case_id"])
-        if known:
+        if row["case_id"] in self.heads:
             self._ruled_again(self._own(row["case_id"]), row, events)
         elif row["outcome"] != "dismissed":
             self._place(opening.new_file(row, events, self.desk, self.now), topology, windows)
+
+    def _know(self, case_ids: list[str]) -> None:
+        """Read and hold the files that some cases have already."""
+        for known in fetch(self.connection, "desk_lock_files", tenant=self.tenant, case_ids=case_ids):
+            self.heads.setdefault(known["case_id"], file.of_row(known))
 
     def _own(self, case_id: str) -> File:
         """A file as this turn has it."""
@@ -84,7 +89,7 @@ class Turn:
         print_ = printed(new)
         within_s = max(self.desk.join_within_s, self.desk.same_subject_within_s)
         near = fetch(self.connection, "desk_candidates", tenant=self.tenant, keys=asked(print_, topology), within_s=within_s,
-                     case_id=new.case_id, started_at=new.started_at, last_at=new.last_at)  # fmt: skip
+                     subject=print_.subject, case_id=new.case_id, started_at=new.started_at, last_at=new.last_at)  # fmt: skip
         near = [row | self._newest(row["head_id"]) for row in near]
         join = joining.choose(joining.joins(print_, near, topology, self.desk)) or self._recurrence(print_)
         if join is None:
@@ -220,6 +225,7 @@ class Turn:
     def growth(self) -> int:
         """Episodes that have more hits than the desk knows."""
         rows = fetch(self.connection, "desk_grown", tenant=self.tenant, limit=self.desk.batch)
+        self._know([row["case_id"] for row in rows])
         for row in rows:
             self._more_hits(row)
         return len(rows)

@@ -49,6 +49,10 @@ where f.tenant = %(tenant)s and c.revision > f.revision order by f.case_id limit
 -- One file, held for this transaction.
 select *, now() as now from case_files where tenant = %(tenant)s and case_id = %(case_id)s for update;
 
+-- name: desk_lock_files
+-- Those of some cases that have files, held for this transaction.
+select * from case_files where tenant = %(tenant)s and case_id = any(%(case_ids)s::text[]) order by case_id for update;
+
 -- name: desk_file
 -- One file.
 select * from case_files where tenant = %(tenant)s and case_id = %(case_id)s;
@@ -63,14 +67,19 @@ order by head is not null, own_started_at, case_id;
 select case_id, stake, confidence, outcome from case_files where tenant = %(tenant)s and (case_id = %(case_id)s or head = %(case_id)s);
 
 -- name: desk_candidates
--- Files near in event time that touch the same things; of a closed head only while a recurrence would reopen it.
-select f.*, coalesce(f.head, f.case_id) as head_id, h.status as head_status, h.started_at as head_started_at,
-       h.last_at as head_last_at, h.opened_at as head_opened_at, h.apart as head_apart
-from case_files f join case_files h on h.case_id = coalesce(f.head, f.case_id)
-where f.tenant = %(tenant)s and f.touches && %(keys)s::text[] and f.case_id <> %(case_id)s
-  and f.own_last_at >= %(started_at)s - make_interval(secs => %(within_s)s)
-  and f.own_started_at <= %(last_at)s + make_interval(secs => %(within_s)s)
-order by f.own_last_at desc, f.case_id limit 200;
+-- Files near in event time that touch the same things: of each head and kind the nearest few, so that no large case hides another.
+with near as (
+  select f.case_id, coalesce(f.head, f.case_id) as head_id, f.fingerprint, f.pattern, f.own_started_at, f.own_last_at, f.apart,
+         row_number() over (
+           partition by coalesce(f.head, f.case_id), f.kind, f.fingerprint ->> 'subject' = %(subject)s
+           order by greatest(f.own_started_at - %(last_at)s, %(started_at)s - f.own_last_at, interval '0'), f.case_id) as place
+  from case_files f
+  where f.tenant = %(tenant)s and f.touches && %(keys)s::text[] and f.case_id <> %(case_id)s
+    and f.own_last_at >= %(started_at)s - make_interval(secs => %(within_s)s)
+    and f.own_started_at <= %(last_at)s + make_interval(secs => %(within_s)s))
+select near.*, h.status as head_status, h.started_at as head_started_at, h.last_at as head_last_at
+from near join case_files h on h.case_id = near.head_id and h.tenant = %(tenant)s
+where near.place <= 4 order by near.own_last_at desc, near.case_id limit 200;
 
 -- name: desk_recurring
 -- The newest closed head about the same thing whose last hit is not too long ago in event time.
