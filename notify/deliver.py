@@ -28,6 +28,7 @@ from store.settings import Settings
 
 WORKER = uuid.uuid4().hex[:12]
 PATIENCE_S = 0.3
+ANSWER_CAP = 2000
 ToolsOf = Callable[[str, datetime], Tools]
 log = structlog.get_logger("notify")
 
@@ -143,7 +144,7 @@ def pause(delivery_id: str, attempt: int, settings: Notify, wanted_s: float | No
 
 def _finish(queries: Queries, row: Mapping[str, Any], outcome: Outcome, tools: Tools, now: datetime, latency_ms: float) -> None:
     clean, at = tools.vault.without_secrets, now + timedelta(milliseconds=latency_ms)
-    error, answer = clean(outcome.error), clean(outcome.answer)
+    error, answer = clean(outcome.error), clean(outcome.answer, ANSWER_CAP)
     with queries.connection() as connection:
         ours = run(
             connection, "notify_finish_delivery", tenant=row["tenant"], delivery_id=row["delivery_id"], worker=WORKER,
@@ -152,7 +153,7 @@ def _finish(queries: Queries, row: Mapping[str, Any], outcome: Outcome, tools: T
         )  # fmt: skip
         run(
             connection, "notify_put_attempt", tenant=row["tenant"], delivery_id=row["delivery_id"], attempt=row["attempts"],
-            now=now, latency_ms=latency_ms, outcome=outcome.attempt, status=outcome.status, detail=error or answer,
+            now=now, latency_ms=latency_ms, outcome=outcome.attempt, status=outcome.status, detail=error or answer[:500],
         )  # fmt: skip
         if ours and outcome.state == "dead" and row["action"] != "test":
             tell_of_dead(connection, row, error, at)

@@ -1,8 +1,11 @@
 """What a subscription may set off beside channels: a processor of pipelines/, a call of the language model."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from notify.errors import Again, Refused
 from notify.senders import Outgoing
@@ -27,9 +30,15 @@ class Targets:
     model: Speaker | None = None
 
 
+BUILT_IN: WeakKeyDictionary[Database, Targets] = WeakKeyDictionary()
+
+
 def built_in(database: Database, settings: Settings) -> Targets:
-    """Those of this installation."""
-    return Targets(processing(database, settings), asker(settings) if settings.model.enabled else None)
+    """Those of this installation; one of each for a database, since the model's pace is counted over all steps."""
+    if database not in BUILT_IN:
+        model = asker(database, settings) if settings.model.enabled else None
+        BUILT_IN[database] = Targets(processing(database, settings), model)
+    return BUILT_IN[database]
 
 
 def processing(database: Database, settings: Settings) -> Processor:
@@ -76,21 +85,70 @@ def hit_of(tenant: str, processor: str, version: int, kind: str, message: Mappin
     )  # fmt: skip
 
 
-def asker(settings: Settings) -> Speaker:
-    """Ask the model of the settings about a bundle; a model that is away is tried again."""
+def asker(database: Database, settings: Settings) -> Speaker:
+    """Ask the model of the settings about a bundle, within the pace and the circuit breaker that the council has, too.
+
+    Every call is written to tool_audit and kept as a trace. A model that is away or at its pace is asked again later.
+    """
+    from rag.bench import Bench
+
+    bench = Bench(settings.model)
 
     def ask(prompt: str, out: Outgoing) -> str:
-        from rag.errors import ModelAway, ModelBusy, ModelSlow, NoAnswer
         from rag.models import OllamaModel
+        from rag.tracing import Overheard
 
+        if why := bench.absence(1):
+            raise Again(f"({why})")
+        model, asked, began = (
+            Overheard(OllamaModel(settings.model, bench.presence().name)),
+            question(prompt, out.content),
+            datetime.now(UTC),
+        )
+        bench.pace = bench.pace.called(bench.clock())
         try:
-            return OllamaModel(settings.model).ask([{"role": "user", "content": question(prompt, out.content)}]).text
-        except (ModelAway, ModelBusy, ModelSlow) as error:
-            raise Again(str(error)) from error
-        except NoAnswer as error:
-            raise Refused(str(error)) from error
+            said = _heard(model, asked)
+            bench.breaker = bench.breaker.succeeded()
+        except Again:
+            bench.breaker = bench.breaker.failed(bench.clock())
+            raise
+        finally:
+            _keep(database, settings, out, model, asked, began)
+        return said
 
     return ask
+
+
+def _heard(model: Any, asked: str) -> str:
+    from rag.errors import ModelAway, ModelBusy, ModelSlow, NoAnswer
+
+    try:
+        return str(model.ask([{"role": "user", "content": asked}]).text)
+    except (ModelAway, ModelBusy, ModelSlow) as error:
+        raise Again(str(error)) from error
+    except NoAnswer as error:
+        raise Refused(str(error)) from error
+
+
+def _keep(database: Database, settings: Settings, out: Outgoing, model: Any, asked: str, began: datetime) -> None:
+    """The calls in the log of model calls, and the whole as a trace."""
+    from rag.audit import prompt_hash, rows
+    from rag.tracing import Answered, answered
+
+    cases = tuple(line["case_id"] for line in out.content["lines"] if line["case_id"] is not None)
+    calls = [replace(call, role="subscription", case_ids=cases, prompt_hash=prompt_hash(asked)) for call in model.calls]
+    database.run("put_calls", rows=json.dumps(rows(calls, out.tenant)))
+    contexts = tuple(line["title"] for line in out.content["lines"])
+    said, error = (
+        (calls[-1].response or "", None if calls[-1].outcome == "ok" else calls[-1].detail) if calls else ("", "not called")
+    )
+    took_ms = sum(call.latency_ms for call in calls)
+    answered(
+        database,
+        settings,
+        out.tenant,
+        Answered("subscription", asked, said, contexts, model.name, began, took_ms, tuple(calls), error),
+    )
 
 
 def question(prompt: str, content: Mapping[str, Any]) -> str:
