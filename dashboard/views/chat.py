@@ -82,6 +82,7 @@ def ask(question: str) -> None:
             take(given, name, data)
             place.html(answers.understood(given.get("reading", {})) + answers.answer(given, "new"))
     st.query_params[OPEN] = given["conversation_id"]
+    st.rerun()
 
 
 def take(given: dict[str, Any], name: str, data: dict[str, Any]) -> None:
