@@ -48,6 +48,7 @@ def merge(connection: Connection, head: File, asked: Asked) -> tuple[File, Entry
             file.save(connection, _without(one, other_ids), asked.desk)
     gone = Entry("merged", f"merged it into {head.case_id}", asked.actor, asked.name, {"into": head.case_id})
     timeline.write(connection, other.next_version(asked.now), gone, asked.now)
+    telling.tell(connection, other.next_version(asked.now), "case.resolved", gone.said, merged_into=head.case_id)
     file.save(connection, moved.next_version(asked.now), asked.desk)
     after = _summed(connection, _without(head, other_ids), [*ours, *theirs], asked.desk)
     said = f"merged {other.title} into it ({len(theirs)} case{'s' * (len(theirs) > 1)})"

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from desk import actions, file, joining, opening, quiet, telling, timeline, timers
+from desk import actions, bridging, file, joining, opening, quiet, telling, timeline, timers
+from desk.bridging import Bridge
 from desk.file import File
 from desk.fingerprint import Bond, Fingerprint, asked, printed
 from desk.joining import Join
@@ -47,6 +48,7 @@ class Turn:
     said: dict[str, list[tuple[Entry, str, str]]] = field(default_factory=lambda: defaultdict(list))
     restaked: set[str] = field(default_factory=set)
     new: set[str] = field(default_factory=set)
+    bridges: list[Bridge] = field(default_factory=list)
 
     def rulings(self) -> int:
         """Every ruling in force that is new to the desk."""
@@ -91,11 +93,13 @@ class Turn:
         near = fetch(self.connection, "desk_candidates", tenant=self.tenant, keys=asked(print_, topology), within_s=within_s,
                      subject=print_.subject, case_id=new.case_id, started_at=new.started_at, last_at=new.last_at)  # fmt: skip
         near = [row | self._newest(row["head_id"]) for row in near]
-        join = joining.choose(joining.joins(print_, near, topology, self.desk)) or self._recurrence(print_)
+        found = joining.joins(print_, near, topology, self.desk)
+        join = joining.choose(found) or self._recurrence(print_)
         if join is None:
             self._open(new, windows)
         else:
             self._join(new, join, windows)
+            self.bridges += bridging.bridges(new.entity, join, found) if not join.closed else []
 
     def _newest(self, head_id: str) -> ROW:
         """What this turn has made of a head that was read from the database."""
@@ -255,8 +259,36 @@ class Turn:
     def _say(self, head: File, entry: Entry, message: str = "", dedupe: str = "") -> None:
         self.said[head.case_id].append((entry, message, dedupe))
 
+    def _bridge(self, one: Bridge) -> None:
+        """Make the two cases one that something new belongs to both of."""
+        keep, gone = self._head(one.keep), self._head(one.gone)
+        ours, theirs = (fetch(self.connection, "desk_group", tenant=self.tenant, case_id=head.case_id) for head in (keep, gone))
+        if not bridging.allowed(keep, gone, ours, theirs):
+            return
+        because = f"joined because {one.entity} belongs to both: {one.because}"
+        run(self.connection, "desk_move_group", tenant=self.tenant, gone=gone.case_id, keep=keep.case_id, because=because)
+        for case_id, known in self.heads.items():
+            if known.head == gone.case_id:
+                self.heads[case_id] = replace(known, head=keep.case_id)
+        merged = replace(gone, head=keep.case_id, joined_because=because)
+        self._set(merged)
+        self.said[gone.case_id] = [(entry, "", "") for entry, _, _ in self.said[gone.case_id]]
+        if gone.case_id not in self.new:
+            self._say(
+                merged, Entry("merged", f"merged it into {keep.case_id}: {because}"), "case.resolved", f"merged:{keep.case_id}"
+            )
+        self.restaked.discard(gone.case_id)
+        self.restaked.add(keep.case_id)
+        self._grew(keep, bridging.together(keep, gone), Entry("merged", f"merged {gone.title} into it, {because}"))
+
+    def _head(self, case_id: str) -> File:
+        one = self._own(case_id)
+        return self._head(one.head) if one.head else one
+
     def close(self) -> None:
         """Write the changed files, their entries and what is to be told, in the order of ids against deadlocks."""
+        for bridge in self.bridges:
+            self._bridge(bridge)
         for case_id in sorted(self.heads):
             file.save(self.connection, self.heads[case_id], self.desk)
         for case_id in sorted(self.restaked | set(self.said)):  # only now, since a head's loss is its members' as written

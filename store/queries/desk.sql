@@ -62,6 +62,12 @@ select * from case_files where tenant = %(tenant)s and case_id = %(case_id)s;
 select * from case_files where tenant = %(tenant)s and (case_id = %(case_id)s or head = %(case_id)s)
 order by head is not null, own_started_at, case_id;
 
+-- name: desk_move_group
+-- A head and its members become members of another head.
+update case_files set head = %(keep)s, joined_because = case when case_id = %(gone)s then %(because)s else joined_because end,
+  next_timer_at = case when case_id = %(gone)s then null else next_timer_at end
+where tenant = %(tenant)s and (case_id = %(gone)s or head = %(gone)s);
+
 -- name: desk_stakes
 -- What is at stake in each of a group, and how sure the council was.
 select case_id, stake, confidence, outcome from case_files where tenant = %(tenant)s and (case_id = %(case_id)s or head = %(case_id)s);

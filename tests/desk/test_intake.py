@@ -78,6 +78,42 @@ def test_cases_of_one_cause_are_one_case_and_say_why(database: Database, ruled: 
     assert cases.head_of(database.of("main"), "main", "case-a") == "case-t"
 
 
+def test_what_binds_two_cases_makes_them_one_unless_people_have_touched_or_parted_them(
+    database: Database, ruled: Ruled, ana: Caller, messages: Callable[[], list[ROW]]
+) -> None:
+    edges = "insert into service_edges values ('main', 'b{0}', 'c{0}'), ('main', 'a{0}', 'b{0}')"
+    with database.connection() as connection:
+        for place in range(2):
+            connection.execute(edges.format(place).encode())
+    for place in range(2):
+        ruled(f"c{place}", f"service:c{place}", action="open_incident")
+        ruled(f"a{place}", f"service:a{place}", action="open_incident", at_s=60, hits=2)
+        ruled(f"more{place}", f"series:a{place}/cpu", action="watch", at_s=90)
+    intake.take(database, Desk())
+    assert {row["case_id"]: row["members"] for row in listed(database)} == {
+        "case-c0": 1,
+        "case-c1": 1,
+        "case-a0": 2,
+        "case-a1": 2,
+    }
+    with database.of("main").connection() as connection:
+        cases.act(connection, ana, "case-a1", whole(database, "case-a1")["version"], "acknowledge")
+    for place in range(2):
+        ruled(f"b{place}", f"service:b{place}", action="open_incident", at_s=30)
+    intake.take(database, Desk())
+    groups = {row["case_id"]: (row["members"], row["hits"]) for row in listed(database)}
+    assert groups == {"case-c0": (4, 5), "case-c1": (2, 2), "case-a1": (2, 3)}
+    members = {row["case_id"]: row["joined_because"] for row in whole(database, "case-c0")["all_members"]}
+    assert members["case-a0"] == "joined because service:b0 belongs to both: service:a0 calls service:b0, 30 s apart"
+    assert ("case.resolved", "case-a0") in [(m["kind"], m["subject"]) for m in messages()]
+    head = whole(database, "case-c0")
+    with database.of("main").connection() as connection:
+        cases.act(connection, ana, "case-c0", head["version"], "split", member="case-a0")
+    ruled("again", "service:b0", action="open_incident", at_s=600)
+    intake.take(database, Desk())
+    assert whole(database, "case-a0")["head"] is None  # parted by hand
+
+
 def test_a_storm_joins_into_few_cases_told_by_few_messages(
     database: Database, ruled: Ruled, messages: Callable[[], list[ROW]]
 ) -> None:
