@@ -10,6 +10,10 @@ class BadExpression(ConclaveError):
         super().__init__(why)
         self.why, self.text, self.line, self.column = why, text, line, column
 
+    @property
+    def more(self) -> dict[str, int]:
+        return {"line": self.line, "column": self.column}
+
     def __str__(self) -> str:
         rows = self.text.splitlines() or [""]
         begin = max(self.column - 80, 0)
@@ -48,6 +52,7 @@ class Needed(ConclaveError):
     def __init__(self, dependents: list[str]) -> None:
         super().__init__(", ".join(dependents) + ".")
         self.dependents = dependents
+        self.more = {"dependents": dependents}
 
 
 class BadList(ConclaveError):

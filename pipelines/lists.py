@@ -10,8 +10,7 @@ from typing import Any
 from pipelines import specs
 from pipelines.errors import BadList, Needed
 from pipelines.guard import check_live, known
-from store.bulk import copy_rows
-from store.database import Connection, Jsonb, Queries, fetch, run
+from store.database import Connection, Queries, fetch, run
 from store.settings import Settings
 from trust import audit
 from trust.vault import Vault
@@ -41,6 +40,14 @@ def from_csv(text: str) -> dict[str, dict[str, str]]:
             raise BadList(f"row {number}: the key is there twice.")
         items[cells[0]] = dict(zip(header[1:], cells[1:], strict=True))
     return items
+
+
+def given(items: Iterable[str] | None, table: Items | None, csv_text: str | None) -> Iterable[str] | Items:
+    """What was sent in one of three forms; raises BadList when it is none or several."""
+    sent = [one for one in (items, table, csv_text) if one is not None]
+    if len(sent) != 1:
+        raise BadList("give its items, a table or a CSV text: one of them.")
+    return from_csv(csv_text) if csv_text is not None else sent[0]
 
 
 def checked(items: Iterable[str] | Items, most: int) -> dict[str, dict[str, str]]:
@@ -88,8 +95,8 @@ def put_list(
     sha256 = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
     about = {"version": version, "items": len(given), "sha256": sha256, "why": why}
     run(connection, "put_list_version", tenant=tenant, list=name, actor=actor, **about)
-    copy_rows(connection, "list_items", ("tenant", "list", "version", "key", "data"),
-              [(tenant, name, version, key, Jsonb(columns)) for key, columns in given.items()])  # fmt: skip
+    data = [json.dumps(columns) for columns in given.values()]
+    run(connection, "put_items", tenant=tenant, list=name, version=version, keys=list(given), data=data)
     run(connection, "set_live_list", tenant=tenant, list=name, version=version, columns=columns)
     check_live(connection, tenant)
     audit.record(connection, tenant, actor, "list.put", name, about)

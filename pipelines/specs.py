@@ -1,5 +1,6 @@
 """What a processor may be told: one model per kind. Text that a person writes, checked before it is kept."""
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -127,6 +128,11 @@ KINDS = ("allow", "deny", "watch", "thresholds", "enrich", "route", "rule", "mod
 
 def read(raw: dict[str, Any]) -> Any:
     """The configuration as a value of its kind; raises BadSpec naming the field."""
+    try:
+        if "\\u0000" in json.dumps(raw, ensure_ascii=False).encode().decode():
+            raise BadSpec("it holds a zero byte.")
+    except UnicodeEncodeError:
+        raise BadSpec("a text holds half of a surrogate pair.") from None
     try:
         spec = ADAPTER.validate_python(raw)
     except ValidationError as error:

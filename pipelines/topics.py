@@ -28,12 +28,15 @@ class Topic:
 def create(connection: Connection, tenant: str, wanted: Topic, settings: Settings, *, actor: str) -> dict[str, Any]:
     """Register a topic, and make it in Kafka when that is the source; the registration.
 
-    Raises BadName, BadSpec (schema), Exists, KafkaRefused. The registration is undone when Kafka refuses.
+    A Kafka topic that was there before is used, but is not deleted with the registration.
+    Raises BadName, BadSpec (schema), Exists, KafkaRefused.
     """
     if not TOPIC.fullmatch(wanted.topic) or wanted.topic in (".", ".."):
         raise BadName(f"a topic has letters, digits, `.`, `_` and `-`: `{wanted.topic[:80]}`.")
     check_schema(wanted.schema)
-    in_kafka = settings.source.kind == "kafka"
+    if fetch(connection, "find_topic", tenant=tenant, topic=wanted.topic):
+        raise Exists(f"`{wanted.topic}`.")
+    in_kafka = settings.source.kind == "kafka" and make_in_kafka(settings, wanted)
     made = run(
         connection, "put_topic", tenant=tenant, topic=wanted.topic, kind=wanted.kind, schema=wanted.schema,
         partitions=wanted.partitions, retention_s=wanted.retention_s, description=wanted.description, in_kafka=in_kafka,
@@ -41,8 +44,6 @@ def create(connection: Connection, tenant: str, wanted: Topic, settings: Setting
     )  # fmt: skip
     if not made:
         raise Exists(f"`{wanted.topic}`.")
-    if in_kafka:
-        make_in_kafka(settings, wanted)
     detail = {"kind": wanted.kind, "partitions": wanted.partitions, "kafka": in_kafka}
     audit.record(connection, tenant, actor, "topic.create", wanted.topic, detail)
     return find(connection, tenant, wanted.topic, settings)
@@ -74,8 +75,6 @@ def remove(
     users = dependents(connection, tenant, topic)
     if users and not cascade:
         raise Needed(users)
-    if row["in_kafka"] and fetch(connection, "other_topic_owners", tenant=tenant, topic=topic)[0]["n"]:
-        raise Needed(["the Kafka topic, which another tenant registered too"])
     for one in fetch(connection, "segments_of_topic", tenant=tenant, topic=topic):
         run(connection, "remove_segment", tenant=tenant, segment=one["segment"])
     run(connection, "remove_topic", tenant=tenant, topic=topic)
@@ -103,14 +102,14 @@ def admin(settings: Settings) -> Any:
     return AdminClient(quiet | dict(settings.source.kafka_options))
 
 
-def make_in_kafka(settings: Settings, wanted: Topic) -> None:
-    """Raises KafkaRefused; a topic that is there already is taken as it is."""
+def make_in_kafka(settings: Settings, wanted: Topic) -> bool:
+    """Whether it was made: False when there was one already, which is taken as it is. Raises KafkaRefused."""
     from confluent_kafka import KafkaError
     from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
     config = {} if wanted.retention_s is None else {"retention.ms": str(wanted.retention_s * 1000)}
     new = NewTopic(wanted.topic, num_partitions=wanted.partitions, replication_factor=-1, config=config)
-    _await(admin(settings).create_topics([new], operation_timeout=ANSWER_S)[wanted.topic], KafkaError.TOPIC_ALREADY_EXISTS)
+    return _await(admin(settings).create_topics([new], operation_timeout=ANSWER_S)[wanted.topic], KafkaError.TOPIC_ALREADY_EXISTS)
 
 
 def drop_in_kafka(settings: Settings, topic: str) -> None:
@@ -120,7 +119,7 @@ def drop_in_kafka(settings: Settings, topic: str) -> None:
     _await(admin(settings).delete_topics([topic], operation_timeout=ANSWER_S)[topic], KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
-def _await(answer: Any, fine: Any) -> None:
+def _await(answer: Any, fine: Any) -> bool:
     from confluent_kafka import KafkaException
 
     try:
@@ -128,5 +127,7 @@ def _await(answer: Any, fine: Any) -> None:
     except KafkaException as error:
         if error.args[0].code() != fine:
             raise KafkaRefused(f"({error.args[0].str()})") from error
+        return False
     except TimeoutError as error:
         raise KafkaRefused(f"(no answer in {ANSWER_S:.0f} s)") from error
+    return True

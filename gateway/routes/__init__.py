@@ -5,6 +5,11 @@ import importlib
 from fastapi import APIRouter
 
 ROUTERS = (
+    "topics",
+    "segments",
+    "processors",
+    "lists",
+    "pools",
     "channels",
     "alerts",
     "reports",

@@ -184,10 +184,6 @@ where tenant = %(tenant)s and topic = %(topic)s;
 select topic, kind, schema, partitions, retention_s, description, in_kafka, created_by, created_at from topics
 where tenant = %(tenant)s and topic > %(after)s order by topic limit %(limit)s;
 
--- name: other_topic_owners
--- Whether another tenant registered the same Kafka topic.
-select count(*)::int as n from topics where topic = %(topic)s and tenant <> %(tenant)s and in_kafka;
-
 -- name: remove_topic
 -- Forget a topic.
 delete from topics where tenant = %(tenant)s and topic = %(topic)s;
@@ -302,7 +298,8 @@ delete from processors where tenant = %(tenant)s and processor = %(processor)s;
 -- name: rule_outcomes
 -- A processor's outcomes by hour, newest first.
 select version, segment, hour, evaluated, hit, missed, errors, kept, queued, overflowed from rule_totals
-where tenant = %(tenant)s and processor = %(processor)s and hour < coalesce(%(before)s::timestamptz, 'infinity')
+where tenant = %(tenant)s and processor = %(processor)s and (%(hour)s::timestamptz is null or hour < %(hour)s
+  or hour = %(hour)s and (version < %(version)s::bigint or version = %(version)s::bigint and segment > %(segment)s::text))
 order by hour desc, version desc, segment limit %(limit)s;
 
 -- name: batch_outcomes
@@ -340,6 +337,11 @@ from lists l where tenant = %(tenant)s and list = %(list)s and deleted_at is nul
 -- A new version of a list.
 insert into list_versions (tenant, list, version, items, sha256, why, created_by)
 values (%(tenant)s, %(list)s, %(version)s, %(items)s, %(sha256)s, %(why)s, %(actor)s);
+
+-- name: put_items
+-- The items of a list's version (COPY does not work under row-level security).
+insert into list_items (tenant, list, version, key, data)
+select %(tenant)s, %(list)s, %(version)s, t.key, t.data::jsonb from unnest(%(keys)s::text[], %(data)s::text[]) t(key, data);
 
 -- name: set_live_list
 -- Let a list's version act; an enrichment table may have got other columns.
