@@ -119,7 +119,7 @@ def _close(file: File, asked: Asked, step: life.Step, until: datetime | None) ->
     )
     said = f"{status} it: {life.REASONS[step][reason]}" + (f" ({text})" if text else "")
     detail = {"reason": reason, "text": text} | ({} if until is None else {"expires_at": until.isoformat()})
-    return Change(closed, status, said, detail, "case.resolved")
+    return Change(closed, status, said, detail, f"case.{status}")
 
 
 def reopen(file: File, asked: Asked) -> Change:

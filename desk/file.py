@@ -111,8 +111,10 @@ def add(connection: Connection, file: File, desk: Desk) -> None:
 
 
 def save(connection: Connection, file: File, desk: Desk) -> None:
-    """Write all of a file that may change."""
+    """Write all of a file that may change; the members of a head stand as it does, should it ever go before them."""
     run(connection, "desk_save_file", **_params(file, desk))
+    if file.members > 1 and file.head is None:
+        run(connection, "desk_follow_head", tenant=file.tenant, case_id=file.case_id, status=file.status)
 
 
 def _params(file: File, desk: Desk) -> dict[str, Any]:

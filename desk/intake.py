@@ -49,6 +49,7 @@ class Turn:
     restaked: set[str] = field(default_factory=set)
     new: set[str] = field(default_factory=set)
     bridges: list[Bridge] = field(default_factory=list)
+    causes: dict[str, ROW] = field(default_factory=dict)
 
     def rulings(self) -> int:
         """Every ruling in force that is new to the desk."""
@@ -70,6 +71,7 @@ class Turn:
 
     def _take(self, row: ROW, events: list[ROW], topology: Topology, windows: list[quiet.Window]) -> None:
         publish(self.connection, telling.of_ruling(row))
+        self.causes[row["case_id"]] = {"root_cause": row["root_cause"], "action": row["action"]}
         if row["case_id"] in self.heads:
             self._ruled_again(self._own(row["case_id"]), row, events)
         elif row["outcome"] != "dismissed":
@@ -224,7 +226,7 @@ class Turn:
                        closed_severity=head.severity, snoozed_until=None, snoozed_by=None, snooze=None)  # fmt: skip
         self._set(gone)
         self._say(gone, entry)
-        self._say(gone, Entry("dismissed", "dismissed it, since the council took it back"), "case.resolved")
+        self._say(gone, Entry("dismissed", "dismissed it, since the council took it back"), "case.dismissed")
 
     def growth(self) -> int:
         """Episodes that have more hits than the desk knows."""
@@ -299,7 +301,8 @@ class Turn:
             for entry, _, _ in said or ():
                 timeline.write(self.connection, one, entry, self.now)
             for entry, message, dedupe in _worth_telling(said or []):
-                telling.tell(self.connection, one, message, entry.said, dedupe)
+                cause = self.causes.get(case_id, {}) if message == "case.opened" else {}
+                telling.tell(self.connection, one, message, entry.said, dedupe, **cause)
 
 
 def _worth_telling(said: list[tuple[Entry, str, str]]) -> list[tuple[Entry, str, str]]:

@@ -14,7 +14,8 @@ TITLES = {
     "case.assigned": "Case changed hands",
     "case.escalated": "Case needs somebody",
     "case.sla_breached": "Case is late",
-    "case.resolved": "Case is closed",
+    "case.resolved": "Case is resolved",
+    "case.dismissed": "Case is dismissed",
 }
 
 

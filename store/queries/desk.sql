@@ -128,6 +128,10 @@ update case_files set
   resolve_due_at = %(resolve_due_at)s, breached = %(breached)s, escalation = %(escalation)s, next_timer_at = %(next_timer_at)s
 where tenant = %(tenant)s and case_id = %(case_id)s;
 
+-- name: desk_follow_head
+-- Members stand as their head does.
+update case_files set status = %(status)s where tenant = %(tenant)s and head = %(case_id)s and status <> %(status)s;
+
 -- name: desk_add_entry
 -- One more entry; whoever watches the cases is told at commit.
 with put as (

@@ -209,3 +209,13 @@ def test_feedback_is_kept_with_what_was_shown(database: Database, ruled: Ruled, 
     ]  # fmt: skip
     told = [row["said"] for row in timeline.read(view, "main", case_id) if row["source"] == "feedback"]
     assert told == ["rejects the anomaly: she was abroad", "confirms the ruling", "rejects the ruling"]
+
+
+def test_members_stand_as_their_head_does_and_outlive_it(database: Database, ruled: Ruled, ana: Caller) -> None:
+    ruled("one")
+    ruled("two", at_s=60)
+    intake.take(database, Desk())
+    act(database, ana, "case-one", whole(database, "case-one")["version"], "resolve", reason="fixed")
+    with database.connection() as connection:  # as retention or the erasure of the head's account would
+        connection.execute("delete from cases where case_id = 'case-one'")
+    assert (whole(database, "case-two")["head"], whole(database, "case-two")["status"]) == (None, "resolved")
