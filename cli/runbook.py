@@ -82,7 +82,7 @@ def ask(
     presence = probe(settings().model)
     model = OllamaModel(settings().model, presence.name) if presence.present else None
     with open_database(settings()) as database:
-        answer = answer_to(database, question, model, why=presence.why, tenant=settings().tenant)
+        answer = answer_to(database, question, model, why=presence.why, tenant=settings().tenant, settings=settings())
     typer.echo(json.dumps(asdict(answer) | {"found": answer.found}) if as_json else shown(answer))
 
 

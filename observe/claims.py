@@ -19,6 +19,7 @@ SUPPORTED = 0.5  # from here a claim counts as supported
 SPREAD = 3  # sentences of a passage
 ELSEWHERE = 0.75  # what a word counts that is in the contexts, but not in the passage
 CAP_NUMBER, CAP_NAME, CAP_AGAINST, CAP_DISPLACED = 0.2, 0.3, 0.25, 0.4
+TABULAR = 3  # ` = ` in a context that make it a table
 MOST_SENTENCES = 400  # of all contexts; what comes after is not read, and said so
 NO_CLAIM = re.compile(
     r"^(?:i(?:'m| am)? (?:don't|do not|cannot|can't|sorry|not sure|am not|would|hope|unable)|sorry|unfortunately,? i|please"
@@ -105,12 +106,18 @@ def offer(contexts: Sequence[str]) -> Offered:
     passages: list[Passage] = []
     everything: list[Said] = []
     for number, context in enumerate(contexts):
-        parts = said([one.text for one in sentences(context)][: MOST_SENTENCES - len(everything)])
+        parts = said(cut(context)[: MOST_SENTENCES - len(everything)])
         everything += parts
         for size in range(1, SPREAD + 1):
             passages += [_passage(number, parts[at : at + size]) for at in range(max(len(parts) - size + 1, 0))]
     whole = _passage(-1, everything)
     return Offered(tuple(passages), tuple(everything), whole.words, whole.numbers, whole.names)
+
+
+def cut(context: str) -> list[str]:
+    """The sentences of a context; a table of `name = value` is one, since its lines only together say something."""
+    found = [one.text for one in sentences(context)]
+    return [" ".join(found)] if context.count(" = ") >= TABULAR else found
 
 
 def _passage(number: int, parts: Sequence[Said]) -> Passage:

@@ -1,4 +1,4 @@
-"""Finished spans on their way out: a bounded queue that a background thread empties. Never blocks and never raises into its host."""
+"""Finished spans on their way out: a bounded queue that a background thread empties. It never blocks or raises into its host."""
 
 import atexit
 import logging

@@ -3,19 +3,21 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from rag import quoting
+from rag import quoting, tracing
 from rag.answer import Answer, Citation, Draft, Source, coverage, extract, held, near_enough
 from rag.errors import NoAnswer, PromptIncomplete
 from rag.models import Reply
 from rag.search import Hit, runbook_index, search, similar_cases
 from rag.sections import searchable
 from store.database import Queries
+from store.settings import Settings
 
 SECTIONS, CASES = 3, 2  # at most offered
 QUESTION_CAP, BODY_CAP = 500, 2_400  # characters
@@ -33,24 +35,43 @@ class Speaker(Protocol):
     def ask(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any] | None = None) -> Reply: ...
 
 
-def ask(database: Queries, question: str, model: Speaker | None = None, *, why: str = "", tenant: str = "main") -> Answer:
+def ask(
+    database: Queries, question: str, model: Speaker | None = None, *, why: str = "", tenant: str = "main",
+    settings: Settings | None = None,
+) -> Answer:  # fmt: skip
     """Answer from what the runbook and past cases say, with citations; never from anything else.
 
     Without a model, or when nothing of its answer holds, the answer is made of the sources' own sentences and says so;
-    `why` is the reason for having no model. Every search and model call is written to tool_audit.
+    `why` is the reason for having no model. Every search and model call is written to tool_audit, and with `settings` the whole
+    is kept as a trace.
     """
     question = quoting.plain(question, QUESTION_CAP)
+    began, started = datetime.now(UTC), time.perf_counter()
+    heard = None if model is None else tracing.Overheard(model)
+    answer, sources = _answered(database, question, heard, why, tenant)
+    if settings is not None:
+        took_ms, calls = (time.perf_counter() - started) * 1000, () if heard is None else tuple(heard.calls)
+        spoken_by = heard.name if heard is not None and answer.spoken_by == "model" else "extractive"
+        bodies = tuple(source.body for source in sources)
+        one = tracing.Answered("ask", question, answer.text, bodies, spoken_by, began, took_ms, calls)
+        tracing.answered(database, settings, tenant, one)
+    return answer
+
+
+def _answered(
+    database: Queries, question: str, model: Speaker | None, why: str, tenant: str
+) -> tuple[Answer, Sequence[Source]]:  # fmt: skip
     started = time.perf_counter()
     hits = search(database, question, k=SECTIONS + CASES, tenant=tenant)
     sources = sources_for(database, question, hits, tenant)
     _audit_search(database, question, sources, (time.perf_counter() - started) * 1000, tenant)
     if not sources:
-        return _nothing(hits)
+        return _nothing(hits), sources
     weight = runbook_index(database, tenant).words.weight
     if model is None:
-        return _unspoken(extract(question, sources, weight), f"No model spoke ({why or 'none was asked'})")
+        return _unspoken(extract(question, sources, weight), f"No model spoke ({why or 'none was asked'})"), sources
     answer, why = _spoken(database, question, sources, model, tenant)
-    return answer or _unspoken(extract(question, sources, weight), f"The model's answer was not used ({why})")
+    return answer or _unspoken(extract(question, sources, weight), f"The model's answer was not used ({why})"), sources
 
 
 def prompt(question: str, sources: Sequence[Source]) -> list[dict[str, str]]:

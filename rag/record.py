@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from rag import docket, search
+from rag import docket, search, tracing
 from rag.audit import rows
 from rag.cause import target
 from rag.council import Ruling
@@ -17,16 +17,19 @@ from rag.signals import WORDS, signals
 from rag.triage import Lane
 from store import database as store
 from store.database import Connection, Database
+from store.settings import Settings
 
 ROWS = dict[str, Any]
 
 
 def write(
-    database: Database, taken: Sequence[Taken], hearings: Hearings, worker: str, now: datetime, latency_ms: float
-) -> list[Ruling]:
+    database: Database, taken: Sequence[Taken], hearings: Hearings, worker: str, now: datetime, latency_ms: float,
+    settings: Settings | None = None,
+) -> list[Ruling]:  # fmt: skip
     """Write the rulings on the cases whose lease is still held, and close these on the docket; the others' are dropped.
 
-    All or nothing: a worker that ends in the middle has ruled nothing, and its leases run out.
+    All or nothing: a worker that ends in the middle has ruled nothing, and its leases run out. With `settings` the model's part
+    in it is kept as a trace, too.
     """
     with database.connection() as connection:
         held = docket.hold(connection, taken, worker)
@@ -36,6 +39,8 @@ def write(
         docket.finish(connection, [_closed(one, lanes, now) for one in heard])
         tenant = taken[0].tenant if taken else "main"
         store.run(connection, "put_calls", rows=json.dumps(rows(hearings.calls, tenant)))
+    if settings is not None:
+        tracing.council(database, settings, tenant, heard, hearings.calls, now, latency_ms)
     return [one.ruling for one in heard]
 
 

@@ -132,7 +132,7 @@ class Worker:
         started = time.monotonic()
         hearings = hear([case.case_id for case in taken], self.gatherer, self.bench, self.settings.council)
         latency_ms = (time.monotonic() - started) * 1000
-        rulings = record.write(self.database, taken, hearings, self.name, self._now(), latency_ms)
+        rulings = record.write(self.database, taken, hearings, self.name, self._now(), latency_ms, self.settings)
         self.summary.batches += 1
         self.summary.cases += len(rulings)
         self.summary.outcomes.update(ruling.outcome for ruling in rulings)
