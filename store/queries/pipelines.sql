@@ -273,7 +273,7 @@ join lateral (select version, spec from processor_versions v where (v.tenant, v.
               order by version desc limit 1) v on true
 left join processor_versions l on (l.tenant, l.processor, l.version) = (p.tenant, p.processor, p.live_version)
 left join (select processor, sum(evaluated) as evaluated, sum(hit) as hit, sum(errors) as errors from rule_totals
-           where tenant = %(tenant)s and hour > now() - interval '24 hours' group by processor) t using (processor)
+           where tenant = %(tenant)s and hour > now() - interval '24 hours' group by processor) t on t.processor = p.processor
 where p.tenant = %(tenant)s and p.processor > %(after)s order by p.processor limit %(limit)s;
 
 -- name: list_versions_of
