@@ -41,6 +41,12 @@ def added(text: str, version: int) -> list[Added]:
     return [Added(version, index, unquote(one["path"]), _rows(one)) for index, one in enumerate(adds)]
 
 
+def changes(text: str) -> bool:
+    """Whether a commit took rows away or altered them, as an erasure does: what it adds was there before."""
+    removes = (json.loads(line).get("remove") for line in text.splitlines() if '"remove"' in line)
+    return any(one is not None and one.get("dataChange", True) for one in removes)
+
+
 def _rows(add: Mapping[str, Any]) -> int | None:
     return json.loads(add["stats"]).get("numRecords") if add.get("stats") else None
 
@@ -56,8 +62,8 @@ def between(before: Offset | None, end: Offset, first_version: int) -> tuple[tup
 
 
 def of_batch(commits: Iterable[tuple[int, str]], low: tuple[int, int], high: tuple[int, int]) -> list[Added]:
-    """The files of a batch, given the texts of the commits from low's version to high's."""
-    files = [one for version, text in commits for one in added(text, version)]
+    """The files of a batch, given the texts of the commits from low's version to high's; the stream passes over erasures."""
+    files = [one for version, text in commits if not changes(text) for one in added(text, version)]
     return [one for one in files if low < (one.version, one.index) <= high]
 
 
