@@ -125,6 +125,11 @@ def _outcome() -> None:
         st.html(markup.note(f"<b>Not done.</b> {escaped(said, 900)}", fault=True))
 
 
+def refused(error: ConclaveError) -> None:
+    """Why something cannot be done, in the error's own words."""
+    st.html(markup.note(f"<b>Not done.</b> {escaped(error, 900)}", fault=True))
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

@@ -42,6 +42,11 @@ def escaped(text: object, most: int = 500) -> str:
     return html.escape(visible(text, most))
 
 
+def plain(text: str, most: int) -> str:
+    """Several lines as HTML that shows exactly what they say, for an element that keeps line breaks."""
+    return "\n".join(escaped(line, most) for line in text[:most].splitlines())
+
+
 def markdown(text: str) -> str:
     """Markdown of the operators' own runbook, with dollars kept from becoming formulas."""
     return text.replace("\\$", "$").replace("$", "\\$")
