@@ -17,7 +17,7 @@ router = APIRouter(tags=["graphql"])
 class GraphQLQuery(BaseModel):
     """A query with its variables."""
 
-    query: str = Field(max_length=20_000, examples=["{ anomalies(first: 3) { items { entity severity } next } }"])
+    query: str = Field(min_length=1, max_length=20_000, examples=["{ anomalies(first: 3) { items { entity severity } next } }"])
     variables: dict[str, Any] | None = None
     operationName: str | None = Field(None, max_length=200)
 

@@ -1,11 +1,13 @@
 """The gateway on a real database, with real keys. Rows for tests lie beside; importlib mode does not look there by itself."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -15,6 +17,14 @@ from store.settings import Settings, read
 
 sys.path.insert(0, str(Path(__file__).parent))
 from gateway_keys import key_of
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """No log lines: structlog's own setup renders a traceback with every local, which takes seconds."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
