@@ -73,6 +73,9 @@ COMMANDS = {
     "schedule jobs": Entry("cli.schedule", "jobs", "List what can be scheduled.", KEEP),
     "nightly": Entry("cli.schedule", "nightly", "Run a scheduled job by hand.", KEEP),
     "compact": Entry("cli.schedule", "compact", "Merge the small files of the Delta tables.", KEEP),
+    "traces projects": Entry("cli.traces", "projects", "List the projects that send traces.", KNOW),
+    "traces worst": Entry("cli.traces", "worst", "The worst answers, unsupported sentences marked.", KNOW),
+    "traces report": Entry("cli.traces", "report", "Quality, cost and latency of language model calls.", KNOW),
     "keys create": Entry("cli.keys", "create", "Make an API key.", KEEP),
     "keys list": Entry("cli.keys", "list_keys", "List the API keys.", KEEP),
     "keys rotate": Entry("cli.keys", "rotate", "Replace a key; the old one opens a while longer.", KEEP),
@@ -88,6 +91,7 @@ COMMANDS = {
     "jars": Entry("cli.jobs", "jars", "Fetch the jars that Spark needs, checked by hash.", KEEP),
 }
 GROUPS = {
+    "traces": ("Calls of language models: how good, how fast, how dear.", KNOW),
     "keys": ("API keys: make, list, rotate, revoke.", KEEP),
     "notify": ("Channels: check their file, look at deliveries, send again, test.", KEEP),
     "audit": ("The log of what anyone did.", KEEP),

@@ -25,7 +25,7 @@ class Part:
 PARTS = {
     "desk": Part("desk.loop", "rulings", 2.0),
     "notify": Part("notify.loop", "messages", 1.0),
-    "observe": Part("observe.loop", "traces", 2.0),
+    "observe": Part("cli.observing", "traces", 2.0),
     "assistant": Part("assistant.loop", "documents", 5.0),
     "pipelines": Part("pipelines.loop", "rule_work", 2.0),
     "schedule": Part("schedule.loop", "schedules", 5.0),

@@ -169,6 +169,10 @@ where (t.tenant, t.trace_id) in (
   order by received_at limit %(limit)s for update skip locked)
 returning t.tenant, t.trace_id, t.query, t.response, t.contexts;
 
+-- name: judging_waits
+-- Whether any trace waits for a judge.
+select 1 as waits from traces where judging in ('waiting', 'leased') limit 1;
+
 -- name: judged
 -- The judge's part is done, or failed.
 update traces set judging = %(state)s, judging_until = null where tenant = %(tenant)s and trace_id = %(trace_id)s;
