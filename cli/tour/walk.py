@@ -123,10 +123,10 @@ def case(walk: Walk) -> str:
 def chat(walk: Walk) -> str:
     entity = walk.seen["case"]["entity"].split("/")[0]
     said = walk.ask("POST", "/v1/chat", json={"question": f"What happened to {entity} in the last 24 hours?", "stream": False})
-    text, cited = said["text"], said["citations"]
+    text, cited = " ".join(one["text"] for one in said["sentences"]), said["citations"]
     if not cited:
         raise TourFailed(f"the answer cites nothing: {text}")
-    return f"“{' '.join(text.split())[:200]}” ({len(cited)} citations, by {said['by']})"
+    return f"“{' '.join(text.split())[:200]}” ({len(cited)} citations, spoken by {said['spoken_by']})"
 
 
 def feedback(walk: Walk) -> str:

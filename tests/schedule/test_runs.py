@@ -131,7 +131,17 @@ def test_unknown_names_are_said(database: Database, settings: Settings) -> None:
         runs.at_once(database, settings, "main", "digest", {"colour": "red"}, NOW)
 
 
-@pytest.mark.parametrize("name", ["digest", "quality", "retention", "reindex", "retrain"])
+@pytest.mark.parametrize("name", ["digest", "quality", "retention", "reindex", "retrain", "proposals"])
 def test_each_job_answers_on_an_empty_database(database: Database, settings: Settings, name: str) -> None:
     assert registry.job(name).summary
     assert runs.at_once(database, settings, "main", name, {}, NOW)["text"]
+
+
+def test_a_saved_question_is_answered_anew_only_when_something_happened(database: Database, settings: Settings) -> None:
+    put(database, job="question", arguments={"question": "How many cases were there yesterday?", "tell": "yes"})
+    first, second = work(database, settings, NOW + timedelta(minutes=1)), work(database, settings, NOW + timedelta(minutes=2))
+    assert (first, second) == ("done", "cached")
+    assert schedules.runs(database, "main")[0]["result"]["text"]
+    assert kinds(database) == ["digest"]
+    with pytest.raises(JobFailed, match="question"):
+        runs.at_once(database, settings, "main", "question", {}, NOW)
