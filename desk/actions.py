@@ -13,6 +13,7 @@ from store.sections.desk import Desk
 
 TAG = re.compile(r"[\w][\w:.\-/]{0,39}")
 MOST_TEXT, MOST_TAGS = 4000, 20
+FARTHEST = timedelta(days=3653)
 LINK = re.compile(r"https?://[^\s<>\"']{1,1990}")
 CASE = re.compile(r"case-[\w-]{1,120}")
 
@@ -50,8 +51,8 @@ class Asked:
                 raise BadDetail(name, "an RFC 3339 time, such as 2026-03-05T18:00:00Z") from None
         if not isinstance(at, datetime) or at.tzinfo is None:
             raise BadDetail(name, "an RFC 3339 time with its zone")
-        if at <= self.now:
-            raise BadDetail(name, "must lie ahead")
+        if not self.now < at <= self.now + FARTHEST:
+            raise BadDetail(name, "must lie ahead, ten years at most")
         return at
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,6 +11,7 @@ from store.database import Connection, Queries, fetch
 from trust import audit
 from trust.roles import Caller
 
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 KINDS = ("account", "counterparty", "service", "series")
 
 
@@ -64,6 +65,8 @@ def plan(
         raise BadDetail("kinds", f"{', '.join(unknown)[:80]}: not of {', '.join(KINDS)}")
     if starts_at.tzinfo is None or ends_at.tzinfo is None or starts_at >= ends_at:
         raise BadDetail("ends_at", "times with a zone, the end after the start")
+    if not (FIRST <= starts_at and ends_at <= LAST):
+        raise BadDetail("ends_at", f"from {FIRST:%Y} to {LAST:%Y}")
     row = fetch(connection, "desk_put_window", tenant=caller.tenant, title=title, pattern=pattern, kinds=list(kinds),
                 starts_at=starts_at, ends_at=ends_at, actor=caller.actor)[0]  # fmt: skip
     _audited(connection, caller, "maintenance.plan", row)

@@ -12,9 +12,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from desk import intake
+from desk.cases import NAMES
 from store.database import Database
 from store.sections.desk import Desk
 from store.settings import Settings, read
@@ -197,5 +200,46 @@ def test_maintenance_is_planned_and_ended(api: Api, database: Database) -> None:
     assert (held["case_id"], held["held_title"]) == (case_id, "moves")
     assert ana.get("/v1/maintenance").json()["items"][0]["holds"] == 1
     assert ana.delete(f"/v1/maintenance/{made.json()['window_id']}").status_code == 200
-    assert ana.post("/v1/maintenance", json=window | {"ends_at": "2026-03-05T10:00:00Z"}).json()["field"] == "ends_at"
+    for ends_at in ("2026-03-05T10:00:00Z", "9999-12-31T23:59:59-14:00"):
+        assert ana.post("/v1/maintenance", json=window | {"ends_at": ends_at}).json()["field"] == "ends_at"
     assert ana.delete("/v1/maintenance/99").status_code == 404
+
+
+ODD = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(
+    ["case-one", "case-two", "fixed", "noise", "2999-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "other"]
+)  # fmt: skip
+FIELDS = (
+    "version",
+    "reason",
+    "text",
+    "assignee",
+    "tags",
+    "until",
+    "expires_at",
+    "to",
+    "other",
+    "other_version",
+    "member",
+    "target",
+)
+
+
+def test_whatever_is_asked_of_a_case_is_no_fault_of_ours(api: Api, database: Database, case_id: str) -> None:
+    rule(database, "two", "account:B1/EUR")
+    ana = api("analyst")
+
+    @given(
+        action=st.sampled_from(NAMES),
+        detail=st.dictionaries(st.sampled_from(FIELDS), ODD | st.lists(ODD, max_size=3), max_size=4),
+        fresh=st.booleans(),
+    )
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    def ask(action: str, detail: dict[str, Any], fresh: bool) -> None:
+        if fresh:
+            detail = {**detail, "version": ana.get(f"/v1/cases/{case_id}").json()["version"]}
+        answer = ana.post(f"/v1/cases/{case_id}/actions", json={"action": action, **detail})
+        assert answer.status_code in (200, 404, 409, 422), answer.text
+        assert ana.get(f"/v1/cases/{case_id}").status_code == 200
+        assert ana.get("/v1/cases?quiet=all&status=open&status=dismissed&status=resolved").status_code == 200
+
+    ask()
