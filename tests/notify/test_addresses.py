@@ -5,13 +5,16 @@ from ipaddress import ip_address
 
 import pytest
 from hook_receiver import Receiver
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from notify import addresses, wire
 from notify.addresses import Reach, reach_of
 from notify.errors import AddressForbidden, AddressUnknown, Again
 from store.sections.notify import Notify
+
+few = run_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PUBLIC = Reach(loopback=False)
 ORDINARY = Reach()
@@ -36,6 +39,7 @@ def test_public_addresses_are_in_reach(address: str) -> None:
     PUBLIC.judge("h", address)
 
 
+@few
 @given(st.ip_addresses())
 def test_only_what_is_global_or_allowed(address) -> None:
     reach = Reach(loopback=False, networks=("10.1.0.0/16", "fd00:1::/64"))

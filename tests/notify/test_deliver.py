@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from hook_receiver import Got, Receiver
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 from post_office import Post
 
@@ -19,6 +20,8 @@ from notify.deliver import pause
 from notify.errors import NotReplayable
 from store.sections.notify import Notify
 from trust.roles import Caller, Role
+
+few = run_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ANALYST = Caller("main", "key:1", "Ann", Role.analyst)
 
@@ -203,6 +206,7 @@ def test_a_killed_dispatcher(told: Post, hook: Receiver, database_url: str, tmp_
     assert len(hook.got) - len(by_key) <= 4, "only what the victim had in its hands may have come twice"
 
 
+@few
 @given(st.text(min_size=1, max_size=24), st.integers(1, 100), st.none() | st.floats(0, 1e6))
 def test_pauses_grow_are_bounded_and_need_no_chance(delivery_id: str, attempt: int, wanted: float | None) -> None:
     settings = Notify()

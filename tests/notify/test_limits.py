@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from notify.limits import Limit, charge, free_at, left
+
+few = run_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 limits = st.builds(Limit, st.integers(1, 20), st.integers(1, 3600))
@@ -23,6 +26,7 @@ def history(limit: Limit, waits: list[timedelta]) -> list[datetime]:
     return told
 
 
+@few
 @given(limits, gaps)
 def test_never_more_than_the_burst_and_the_refill(limit: Limit, waits: list[timedelta]) -> None:
     told = history(limit, waits)
@@ -31,6 +35,7 @@ def test_never_more_than_the_burst_and_the_refill(limit: Limit, waits: list[time
             assert last - first + 1 <= limit.count + (told[last] - began) / limit.step + 1e-6
 
 
+@few
 @given(limits, gaps)
 def test_what_was_refused_may_be_told_when_it_says(limit: Limit, waits: list[timedelta]) -> None:
     now, tat = START, None
@@ -44,6 +49,7 @@ def test_what_was_refused_may_be_told_when_it_says(limit: Limit, waits: list[tim
         tat = charge(limit, tat, at) if at == now else tat
 
 
+@few
 @given(limits, st.integers(0, 30))
 def test_a_whole_burst_is_free_at_first_and_again_when_refilled(limit: Limit, more: int) -> None:
     tat = None
@@ -55,6 +61,7 @@ def test_a_whole_burst_is_free_at_first_and_again_when_refilled(limit: Limit, mo
     assert left(limit, tat, START + timedelta(seconds=limit.per_s + more, milliseconds=1)) == limit.count
 
 
+@few
 @given(limits, gaps)
 def test_a_past_moment_may_be_forgotten(limit: Limit, waits: list[timedelta]) -> None:
     now, kept, swept = START, None, None

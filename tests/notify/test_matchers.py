@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from notify.errors import BadRoute
 from notify.matchers import matches, parse
 from notify.routes import AlertTopic, Route, Rule, chosen, read_rule
 from store.outbox import Message
+
+few = run_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PAYLOAD = {"tags": ["vip", "eu"], "project": {"name": "checkout"}, "hits": 12, "flag": True}
 MESSAGE = Message("main", "cases", "case.opened", "case-1", 0.8, "Card testing", "k", "account:17", PAYLOAD)
@@ -38,6 +41,7 @@ def test_what_is_none_says_so(text: str) -> None:
         parse(text)
 
 
+@few
 @given(st.text(max_size=30), st.sampled_from(["=", "~"]))
 def test_not_is_the_opposite(value: str, op: str) -> None:
     wanted = value.strip().lstrip("=~")
@@ -47,6 +51,7 @@ def test_not_is_the_opposite(value: str, op: str) -> None:
         assert yes.holds(message) != no.holds(message)
 
 
+@few
 @given(st.text(max_size=200), st.text(alphabet="*?ab[]", max_size=200))
 def test_patterns_cannot_hang(value: str, pattern: str) -> None:
     matches((parse("title~x" + pattern),), replace(MESSAGE, title=value * 20))

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -14,6 +15,8 @@ from notify.payloads import incidents, plain, slack
 from notify.sent import trial_content
 from notify.targets import question
 from notify.wording import compose, stamp
+
+few = run_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SCHEMAS = Path(__file__).parent / "schemas"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -53,7 +56,7 @@ def check(name: str, payload: Any) -> None:
     Draft202012Validator(schema).validate(json.loads(json.dumps(payload).encode()))
 
 
-@settings(max_examples=40)
+@few
 @given(contents)
 def test_every_message_is_counted(content: dict[str, Any]) -> None:
     assert sum(kind["count"] for kind in content["kinds"]) == content["total"]
@@ -63,7 +66,7 @@ def test_every_message_is_counted(content: dict[str, Any]) -> None:
     assert content["lines"][0]["severity"] == content["severity"]
 
 
-@settings(max_examples=40)
+@few
 @given(contents, st.booleans(), st.booleans())
 def test_slack_gets_blocks_and_reads_no_markup_of_others(content: dict[str, Any], buttons: bool, unsure: bool) -> None:
     found = slack.payload(content, buttons=buttons, unsure=unsure)
@@ -78,13 +81,13 @@ def test_slack_gets_blocks_and_reads_no_markup_of_others(content: dict[str, Any]
     assert {one["case_id"] for one in pressed} <= {content["case_id"]}
 
 
-@settings(max_examples=40)
+@few
 @given(contents, actions, threads)
 def test_pagerduty(content: dict[str, Any], action: str, thread: str) -> None:
     check("pagerduty", incidents.pagerduty(content, action, thread, "key"))
 
 
-@settings(max_examples=40)
+@few
 @given(contents, actions, threads)
 def test_opsgenie(content: dict[str, Any], action: str, thread: str) -> None:
     path, body = incidents.opsgenie(content, action, thread, "key")
@@ -94,7 +97,7 @@ def test_opsgenie(content: dict[str, Any], action: str, thread: str) -> None:
     assert path.count("/") == (2 if trigger else 4)
 
 
-@settings(max_examples=40)
+@few
 @given(contents, actions, st.text(min_size=1, max_size=400))
 def test_alertmanager(content: dict[str, Any], action: str, thread: str) -> None:
     found = incidents.alertmanager(content, action, thread, NOW, timedelta(days=1))
@@ -114,7 +117,7 @@ class Tags(HTMLParser):
         self.seen.append(tag)
 
 
-@settings(max_examples=40)
+@few
 @given(contents, st.booleans())
 def test_mail_has_no_tags_but_ours(content: dict[str, Any], unsure: bool) -> None:
     html = plain.mail_html(content, "d1", unsure)
@@ -128,7 +131,7 @@ def test_mail_has_no_tags_but_ours(content: dict[str, Any], unsure: bool) -> Non
     assert ("Sent again" in said) == unsure or "Sent again" in content["title"]
 
 
-@settings(max_examples=40)
+@few
 @given(contents)
 def test_the_model_reads_lines_as_quoted_data(content: dict[str, Any]) -> None:
     said = question("What happened?", content)

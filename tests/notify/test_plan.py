@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from notify.limits import Limit, left
 from notify.plan import ROUTE, Limits, Plan, Waiting, keys, plan
+
+few = run_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 some = st.none() | st.builds(Limit, st.integers(1, 5), st.integers(1, 600))
@@ -22,6 +25,7 @@ tats_of = st.dictionaries(
 )
 
 
+@few
 @given(st.lists(rows, max_size=40), limits_of_any_kind, tats_of)
 def test_each_due_group_leaves_once_or_waits(waiting: list[Waiting], limits: Limits, tats: dict[str, datetime]) -> None:
     made = plan(waiting, limits, tats, NOW)
@@ -34,6 +38,7 @@ def test_each_due_group_leaves_once_or_waits(waiting: list[Waiting], limits: Lim
     assert all(made.bundles)
 
 
+@few
 @given(st.lists(rows, max_size=40), limits_of_any_kind, tats_of)
 def test_never_more_messages_than_the_route_may_send(waiting: list[Waiting], limits: Limits, tats: dict[str, datetime]) -> None:
     made = plan(waiting, limits, tats, NOW)
@@ -43,6 +48,7 @@ def test_never_more_messages_than_the_route_may_send(waiting: list[Waiting], lim
         assert left(limits.route, after, NOW) == left(limits.route, before, NOW) - len(made.bundles)
 
 
+@few
 @given(st.lists(rows, max_size=40), limits_of_any_kind, tats_of)
 def test_each_message_has_a_cause_that_its_limits_allowed(
     waiting: list[Waiting], limits: Limits, tats: dict[str, datetime]
@@ -52,6 +58,7 @@ def test_each_message_has_a_cause_that_its_limits_allowed(
         assert any(all(left(limit, tats.get(key), NOW) for key, limit in keys(row, limits)) for row in inside)
 
 
+@few
 @given(st.lists(rows, max_size=40), limits_of_any_kind, tats_of, st.randoms())
 def test_the_order_of_the_rows_is_nothing(waiting: list[Waiting], limits: Limits, tats: dict[str, datetime], chance) -> None:
     other = [*waiting]
@@ -60,6 +67,7 @@ def test_the_order_of_the_rows_is_nothing(waiting: list[Waiting], limits: Limits
     assert not unique or plan(other, limits, tats, NOW) == plan(waiting, limits, tats, NOW)
 
 
+@few
 @given(st.lists(rows, min_size=1, max_size=60), limits_of_any_kind)
 def test_everything_leaves_in_the_end(waiting: list[Waiting], limits: Limits) -> None:
     now, tats, left_over, sent = NOW, dict[str, datetime](), list(waiting), 0
