@@ -62,7 +62,7 @@ def _of_payments(payments: list[list[Any]], severity: float, confidence: float, 
 
 
 def _sum(payments: list[list[Any]], worth: dict[str, float]) -> float:
-    return math.fsum(amount * worth[currency] for amount, currency in payments)
+    return sum(amount * worth[currency] for amount, currency in payments)
 
 
 def _count(payments: list[list[Any]]) -> str:
@@ -71,6 +71,8 @@ def _count(payments: list[list[Any]]) -> str:
 
 def _weighed(amount: float, of: str, severity: float, confidence: float, currency: str) -> Loss:
     total = amount * severity * confidence
+    if not math.isfinite(total):
+        return Loss(None, currency, "unknown: the amounts are too large to add up")
     words = (
         f"at least {amount:,.2f} {currency} {of} × severity {severity:.2f} × confidence {confidence:.2f}"
         f" = {total:,.2f} {currency}"

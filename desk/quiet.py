@@ -65,7 +65,7 @@ def plan(
         raise BadDetail("kinds", f"{', '.join(unknown)[:80]}: not of {', '.join(KINDS)}")
     if starts_at.tzinfo is None or ends_at.tzinfo is None or starts_at >= ends_at:
         raise BadDetail("ends_at", "times with a zone, the end after the start")
-    if not (FIRST <= starts_at and ends_at <= LAST):
+    if starts_at < FIRST or ends_at > LAST:
         raise BadDetail("ends_at", f"from {FIRST:%Y} to {LAST:%Y}")
     row = fetch(connection, "desk_put_window", tenant=caller.tenant, title=title, pattern=pattern, kinds=list(kinds),
                 starts_at=starts_at, ends_at=ends_at, actor=caller.actor)[0]  # fmt: skip

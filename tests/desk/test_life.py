@@ -196,6 +196,8 @@ def test_what_is_unknown_of_a_loss_is_said() -> None:
     assert loss.expected([usd, eur], 0.5, 0.5, Desk(rates={"USD": 0.9})).amount == 35.0
     assert loss.expected([{"requests": 20.0}], 1, 1, Desk()).amount is None
     assert loss.expected([{"requests": 20.0}, {"requests": 30.0}], 0.5, 1, Desk(cost_per_request=2)).amount == 30.0
+    huge = {"payments": {"a": [1e308, "EUR"], "b": [1e308, "EUR"]}}
+    assert loss.expected([huge], 1, 1, Desk()).amount is None
     nothing = loss.expected([{}], 1, 1, Desk())
     assert (nothing.amount, loss.weight(nothing, 0.5, Desk(assumed_stake=100))) == (None, 50)
 
