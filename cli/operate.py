@@ -27,7 +27,7 @@ PARTS = {
     "notify": Part("notify.loop", "messages", 1.0),
     "observe": Part("cli.observing", "traces", 2.0),
     "assistant": Part("assistant.loop", "documents", 5.0),
-    "pipelines": Part("pipelines.loop", "rule_work", 2.0),
+    "pipelines": Part("cli.slow_rules", "rule_work", 2.0),
     "schedule": Part("schedule.loop", "schedules", 5.0),
     "privacy": Part("trust.loop", "erasures", 10.0),
 }

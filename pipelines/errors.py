@@ -67,6 +67,18 @@ class BronzeElsewhere(ConclaveError):
     """Bronze does not lie on this machine's disk, so events cannot be tried here; run the dry run where detect runs."""
 
 
+class SlowFailed(ConclaveError):
+    """The call gave nothing that can be used:"""
+
+
+class NotAllowed(SlowFailed):
+    """This host may not be called; name it in the setting pipelines.http_hosts:"""
+
+
+class NoModel(ConclaveError):
+    """There is no model to ask now; the event waits for one."""
+
+
 class PlanBroken(ConclaveError):
     """A live processor cannot be compiled, so the batch was not worked on; retire it or make another version live:"""
 

@@ -101,6 +101,11 @@ from rule_work w left join worker_pools p using (tenant, pool)
 where w.state in ('waiting', 'leased') group by 1, 2, 3, 4, 5
 having bool_or(w.state = 'waiting' and w.not_before <= now() or w.state = 'leased' and w.leased_until <= now());
 
+-- name: model_work_waits
+-- Whether a model is asked for.
+select 1 as waits from rule_work w join processors p using (tenant, processor)
+where w.state in ('waiting', 'leased') and w.not_before <= now() and p.kind = 'model' limit 1;
+
 -- name: lock_pool
 -- One process at a time counts and takes from a pool, until the transaction's end.
 select pg_advisory_xact_lock(hashtextextended('worker pool ' || %(tenant)s || ' ' || %(pool)s, 0));
@@ -131,6 +136,12 @@ where work_id = %(work_id)s and state = 'leased' and leased_by = %(worker)s and 
 -- An item was not answered: again later, or never when its attempts are used up.
 update rule_work set state = case when attempts >= %(attempts)s then 'dead' else 'waiting' end, last_error = %(error)s, leased_by = null,
   not_before = now() + make_interval(secs => %(wait_s)s), finished_at = case when attempts >= %(attempts)s then now() end
+where work_id = %(work_id)s and state = 'leased' and leased_by = %(worker)s and attempts = %(attempt)s;
+
+-- name: defer_work
+-- What it needs is not there: later, and it was no attempt.
+update rule_work set state = 'waiting', attempts = attempts - 1, last_error = %(error)s, leased_by = null,
+  not_before = now() + make_interval(secs => %(wait_s)s)
 where work_id = %(work_id)s and state = 'leased' and leased_by = %(worker)s and attempts = %(attempt)s;
 
 -- name: put_rule_hit
