@@ -23,6 +23,7 @@ ACTIONS = {
 }  # fmt: skip
 DID = {"executed": "This was done.", "approved": "This was approved.", "rejected": "A person decided against it here."}
 MOST_NOTES, LINE_CAP = 4, 400
+_KINDS = "(account|counterparty|service|series|terminal)"
 _ACTION_VERBS = re.compile(
     r"^\W*(block|hold|require|call|restart|roll|open|ask|reset|raise|stop|disable|fail over|tell|contact|freeze|reissue|refund"
     r"|page|scale|revert|switch|drain|throttle|notify|rotate|renew)\b",
@@ -64,7 +65,7 @@ def draft(case: Mapping[str, Any], timeline: Sequence[Mapping[str, Any]]) -> Dra
     looks = pattern or " and ".join(detectors[:2]) or "an unusual course"
     kind = case["kind"]
     title = f"{_capital(looks)} of {_article(kind)}: {'what it was' if case['outcome'] == 'confirmed' else 'a harmless case'}"
-    summary = alike(case["root_cause"]) or f"{_article(kind).capitalize()} showed {looks}."
+    summary = _capital(alike(case["root_cause"])) or f"{_article(kind).capitalize()} showed {looks}."
     items = [*_symptoms(brief, detectors, alike), *_checks(case, alike), *_actions(case, alike), *_not_to_act(case, alike)]
     tags = [f"kind={kind}", *(f"detector={name}" for name in _detector_names(brief)[:3])]
     if case["outcome"] == "confirmed" and case["action"] in ACTIONS:
@@ -82,10 +83,8 @@ class _Anonymous:
         self._kind = f"this {kind}"
 
     def __call__(self, text: object) -> str:
-        plain = quoting.plain(mask(str(text or "")), LINE_CAP)
-        return re.sub(
-            rf"\b(account|counterparty|service|series|terminal)\s+{self._kind}\b", self._kind, self._names.sub(self._kind, plain)
-        )
+        plain = self._names.sub(self._kind, quoting.plain(mask(str(text or "")), LINE_CAP))
+        return re.sub(rf"\b{_KINDS}\s+{self._kind}\b", self._kind, plain, flags=re.IGNORECASE)
 
 
 def _symptoms(brief: Brief, detectors: Sequence[str], alike: _Anonymous) -> list[Item]:

@@ -55,6 +55,14 @@ COMMANDS = {
     "commands reject": Entry("cli.desk", "reject", "Turn a command down.", KNOW),
     "commands done": Entry("cli.desk", "done", "Say that a command was carried out by hand.", KNOW),
     "commands undo": Entry("cli.desk", "undo", "Take an executed command back.", KNOW),
+    "chat": Entry("cli.assistant", "chat", "Ask about accounts, services, cases, metrics or the runbook.", KNOW),
+    "documents add": Entry("cli.assistant", "add", "Upload documents and index them.", KNOW),
+    "documents list": Entry("cli.assistant", "list_documents", "List the documents and their progress.", KNOW),
+    "documents remove": Entry("cli.assistant", "remove", "Take a document out of search.", KNOW),
+    "proposals list": Entry("cli.assistant", "list_proposals", "List runbook sections proposed from cases.", KNOW),
+    "proposals make": Entry("cli.assistant", "propose", "Draft a section from a resolved case.", KNOW),
+    "proposals accept": Entry("cli.assistant", "accept", "Take a proposed section into the runbook.", KNOW),
+    "proposals reject": Entry("cli.assistant", "reject", "Turn a proposed section down.", KNOW),
     "status": Entry("cli.status", "status", "What is happening: batches, lag, docket, rulings, sizes.", KNOW),
     "quarantine list": Entry("cli.jobs", "quarantine_list", "Show refused records and why.", KEEP),
     "quarantine retry": Entry("cli.jobs", "quarantine_retry", "Send refused records round again.", KEEP),
@@ -99,6 +107,8 @@ GROUPS = {
     "commands": ("What the council proposes to do: list, decide.", KNOW),
     "runbook": ("What the council may cite: add documents, list them.", KNOW),
     "schedule": ("Jobs by cron or interval: list, add, run, pause.", KEEP),
+    "documents": ("Documents of any format: upload, list, remove.", KNOW),
+    "proposals": ("Runbook sections proposed from cases: list, make, accept, reject.", KNOW),
     "quarantine": ("Records that were refused: list them, send them round again.", KEEP),
 }
 

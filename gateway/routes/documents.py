@@ -152,8 +152,8 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 
 @router.post("/documents", summary="Upload a document", status_code=202, openapi_extra=BODY, responses=REFUSED)
 async def upload_document(caller: Analyst, store: Store, app: App, now: Now, request: Request) -> Uploaded:
-    """Markdown, text, HTML or PDF, as JSON or multipart. `conclave operate` cuts and embeds it; ask for its version to see how far
-    that is. What cannot be read is refused at once where that can be told."""
+    """Markdown, text, HTML or PDF, as JSON or multipart. `conclave operate` cuts and embeds it; its version tells how far it is.
+    What cannot be read is refused at once where that can be told."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind == "application/json":
         given = await _from_json(request)

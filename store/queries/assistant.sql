@@ -135,7 +135,7 @@ where tenant = %(tenant)s and doc_id = %(doc_id)s and version = %(version)s and 
 -- What was read; the bytes have served.
 update document_versions set text = %(text)s, title = %(title)s, minhash = %(minhash)s::bigint[], near = %(near)s, raw = null,
        state = 'indexing'
-where tenant = %(tenant)s and doc_id = %(doc_id)s and version = %(version)s
+where tenant = %(tenant)s and doc_id = %(doc_id)s and version = %(version)s and state in ('queued', 'reading', 'indexing')
 
 -- name: end_upload
 -- A version is ready, a duplicate, or has failed for good.
