@@ -11,12 +11,12 @@ from observe.span import Span
 from store.database import Queries
 from store.settings import Settings
 from trust import pii
-from trust.vault import Vault, sealed_text
+from trust.vault import UNOWNED, Vault, sealed_text
 
 Mode = Literal["plain", "masked", "encrypted", "none"]
 MODES: tuple[Mode, ...] = ("plain", "masked", "encrypted", "none")
 ATTRIBUTES_CAP = 8_000  # characters of a span's further attributes as JSON
-OWNER = "trace"  # the vault's kind for what seals traces: a user, or a project's traces without one
+OWNER = UNOWNED  # the vault's kind for subjects that are no account: here a user, or a project's traces without one
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _sealed(span: Span, subject: Any) -> Span:
 
 def owner(project: str, user: str | None) -> str:
     """Whose key seals a trace."""
-    return f"user {user}" if user else f"project {project}"
+    return f"trace user {user}" if user else f"trace project {project}"
 
 
 def user_hash(tenant: str, user: str | None) -> str | None:
