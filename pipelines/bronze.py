@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import BronzeElsewhere
 
+MOST_COMMITS = 2_000  # looked back at for the newest rows
 ROWS = 250_000  # of several files that are worked on together
 REPEATED = ("tenant", "source", "kind", "account_id", "counterparty_id", "currency", "service", "metric")  # kept as dictionaries
 Offset = Mapping[str, Any]
@@ -23,12 +24,13 @@ Offset = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Added:
-    """A data file that a commit added; `rows` as Delta counted them, None where it did not."""
+    """A data file that a commit added; `rows` and the `last` row number as Delta noted them, None and -1 where it did not."""
 
     version: int
     index: int
     path: str
     rows: int | None
+    last: int = -1
 
 
 def log_file(bronze: str, version: int) -> str:
@@ -36,19 +38,21 @@ def log_file(bronze: str, version: int) -> str:
 
 
 def added(text: str, version: int) -> list[Added]:
-    """The data files of one commit, in the order in which the stream numbers them."""
-    adds = [one for line in text.splitlines() if (one := json.loads(line).get("add")) is not None and one["dataChange"]]
-    return [Added(version, index, unquote(one["path"]), _rows(one)) for index, one in enumerate(adds)]
+    """The data files of one commit, in the order in which the stream numbers them.
+
+    None of a commit that rearranged files (its adds are no change of data) or rewrote rows (the stream skips it).
+    """
+    actions = [json.loads(line) for line in text.splitlines()]
+    if any((one := action.get("remove")) is not None and one["dataChange"] for action in actions):
+        return []
+    adds = [one for action in actions if (one := action.get("add")) is not None and one["dataChange"]]
+    return [_file(version, index, one) for index, one in enumerate(adds)]
 
 
-def changes(text: str) -> bool:
-    """Whether a commit took rows away or altered them, as an erasure does: what it adds was there before."""
-    removes = (json.loads(line).get("remove") for line in text.splitlines() if '"remove"' in line)
-    return any(one is not None and one.get("dataChange", True) for one in removes)
-
-
-def _rows(add: Mapping[str, Any]) -> int | None:
-    return json.loads(add["stats"]).get("numRecords") if add.get("stats") else None
+def _file(version: int, index: int, add: Mapping[str, Any]) -> Added:
+    stats = json.loads(add["stats"]) if add.get("stats") else {}
+    last = stats.get("maxValues", {}).get("row_id")
+    return Added(version, index, unquote(add["path"]), stats.get("numRecords"), -1 if last is None else last)
 
 
 def between(before: Offset | None, end: Offset, first_version: int) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -68,23 +72,40 @@ def of_batch(commits: Iterable[tuple[int, str]], low: tuple[int, int], high: tup
 
 
 def newest(bronze: Path, rows: int) -> list[Path]:
-    """The newest data files that hold at least so many rows and still are part of the table, oldest first."""
+    """The newest data files that hold at least so many rows and still are part of the table, oldest rows first."""
     log = bronze / "_delta_log"
     if not log.is_dir():
         raise BronzeElsewhere
-    found: list[Path] = []
+    found: list[Added] = []
     gone: set[str] = set()
     left = rows
-    for file in sorted(log.glob("[0-9]*.json"), reverse=True):
-        text = file.read_text()
-        gone |= {unquote(one["path"]) for line in text.splitlines() if (one := json.loads(line).get("remove")) is not None}
-        for one in reversed(added(text, int(file.stem))):
-            if one.path not in gone and (bronze / one.path).exists():
-                found.append(bronze / one.path)
-                left -= one.rows if one.rows is not None else pq.read_metadata(bronze / one.path).num_rows
+    for file in sorted(log.glob("[0-9]*.json"), reverse=True)[:MOST_COMMITS]:
+        actions = [json.loads(line) for line in file.read_text().splitlines()]
+        here = [_file(int(file.stem), i, one) for i, one in enumerate(action["add"] for action in actions if "add" in action)]
+        kept = [one for one in here if one.path not in gone and (bronze / one.path).exists()]
+        gone |= {unquote(action["remove"]["path"]) for action in actions if "remove" in action}
+        found += kept
+        if not any("remove" in action for action in actions):  # what was merged may hold older rows: look further back, too
+            left -= sum(rows_in(bronze, one) for one in kept)
         if left <= 0:
             break
-    return found[::-1]
+    return [bronze / one.path for one in last_rows(bronze, found, rows)]
+
+
+def rows_in(bronze: Path, file: Added) -> int:
+    return file.rows if file.rows is not None else int(pq.read_metadata(bronze / file.path).num_rows)
+
+
+def last_rows(bronze: Path, files: Sequence[Added], rows: int) -> list[Added]:
+    """The fewest files with the highest row numbers that hold so many rows, lowest first."""
+    chosen: list[Added] = []
+    left = rows
+    for one in sorted(files, key=lambda file: (file.last, file.version, file.index), reverse=True):
+        if left <= 0:
+            break
+        chosen.append(one)
+        left -= rows_in(bronze, one)
+    return chosen[::-1]
 
 
 def tables(files: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
