@@ -66,8 +66,8 @@ def between(before: Offset | None, end: Offset, first_version: int) -> tuple[tup
 
 
 def of_batch(commits: Iterable[tuple[int, str]], low: tuple[int, int], high: tuple[int, int]) -> list[Added]:
-    """The files of a batch, given the texts of the commits from low's version to high's; the stream passes over erasures."""
-    files = [one for version, text in commits if not changes(text) for one in added(text, version)]
+    """The files of a batch, given the texts of the commits from low's version to high's."""
+    files = [one for version, text in commits for one in added(text, version)]
     return [one for one in files if low < (one.version, one.index) <= high]
 
 
