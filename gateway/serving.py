@@ -14,6 +14,7 @@ from store.settings import settings
 
 LEAST_POOL = 12  # connections of a process: requests wait for one another below that
 DRAIN_S = 10
+START_S = 60  # a worker that loads on a busy machine is not dead; uvicorn's five seconds would kill it again and again
 WORKERS = "CONCLAVE_GATEWAY__WORKERS"
 
 
@@ -31,7 +32,8 @@ def serve(chosen: Gateway, factory: str) -> None:
     os.environ[WORKERS] = str(chosen.workers)  # each process keeps its share of the limits
     uvicorn.run(
         factory, factory=True, host=chosen.host, port=chosen.port, workers=chosen.workers,
-        log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_S,
+        log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=DRAIN_S, timeout_worker_healthcheck=START_S,
         proxy_headers=bool(chosen.trusted_proxies), forwarded_allow_ips=chosen.trusted_proxies or None, **tls(chosen),
     )  # fmt: skip
 
