@@ -127,3 +127,10 @@ def test_the_choice_does_not_depend_on_the_order_of_candidates(others: list[Fing
     mixed = rows[:]
     chance.shuffle(mixed)
     assert joining.joins(new, rows, TOPOLOGY, Desk()) == joining.joins(new, mixed, TOPOLOGY, Desk())
+
+
+def test_parted_is_parted_from_either_side() -> None:
+    left, right = [{"case_id": "a", "apart": []}, {"case_id": "b", "apart": []}], [{"case_id": "c", "apart": ["b"]}]
+    assert joining.kept_apart(left, right)
+    assert joining.kept_apart(right, left)
+    assert not joining.kept_apart(left[:1], right)
