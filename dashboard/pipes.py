@@ -59,7 +59,7 @@ def _processor(row: Row) -> tuple[str, ...]:
     newer = f", {row['newest_version']} waits" if row["live_version"] and row["newest_version"] > row["live_version"] else ""
     return (
         row["processor"],
-        KINDS.get(row["kind"], row["kind"]),
+        KINDS.get(str(row["kind"]), str(row["kind"])),
         Html(live + newer),
         ", ".join(row["segments"]) or "none",
         words.count(row["evaluated_24h"]),

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import cards, casetables, history, markup, reading, shell, words
 from dashboard.panels import download
+from desk import feedback as opinions
 from desk import life
 from trust.roles import Role
 
@@ -28,25 +29,25 @@ def feedback(row: Row) -> None:
     if not found or not reading.caller().may(Role.analyst, "feedback"):
         return
     ruling_id = found[0]["ruling_id"]
+    with reading.tenant().connection() as connection:
+        shown_hash = opinions.shown(connection, reading.caller().tenant, "ruling", ruling_id)["shown_hash"]
     with st.popover("Was the council right?", key="open-feedback"), st.form("form-feedback", border=False, clear_on_submit=True):
         st.segmented_control("Verdict", ["confirm", "dismiss"], default="confirm", required=True, key="feedback-verdict",
                              format_func=lambda verb: "It is what it says" if verb == "confirm" else "It is not")  # fmt: skip
         st.selectbox("Reason", [None, *life.DISMISSED], key="feedback-reason",
                      format_func=lambda name: "No reason" if name is None else life.DISMISSED[name].capitalize())  # fmt: skip
         st.text_area("In your words", key="feedback-text", max_chars=2000)
-        st.form_submit_button("Give feedback", type="primary", on_click=_give, args=(ruling_id,))
+        st.form_submit_button("Give feedback", type="primary", on_click=_give, args=(ruling_id, shown_hash))
 
 
-def _give(ruling_id: str) -> None:
+def _give(ruling_id: str, shown_hash: str) -> None:
     state = st.session_state
 
     def give() -> None:
-        from desk import feedback as opinions
-
         with reading.tenant().connection() as connection:
             opinions.give(
-                connection, reading.caller(), "ruling", ruling_id, state["feedback-verdict"],
-                reason=state["feedback-reason"], comment=state["feedback-text"], via="page", now=shell.now(),
+                connection, reading.caller(), about="ruling", subject_id=ruling_id, verdict=state["feedback-verdict"], via="page",
+                reason=state["feedback-reason"], comment=state["feedback-text"], shown_hash=shown_hash,
             )  # fmt: skip
 
     shell.change(give, "Thank you, your feedback is kept.", scope="feedback")

@@ -17,18 +17,18 @@ from store.settings import settings
 from trust.roles import Role
 
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "slack": {"url": "env:SLACK_WEBHOOK"},
-    "webhook": {"url": "https://…", "secret": "env:WEBHOOK_SECRET"},
-    "pagerduty": {"routing_key": "env:PAGERDUTY_KEY"},
-    "opsgenie": {"api_key": "env:OPSGENIE_KEY"},
+    "slack": {"url": "env:NOTIFY_SLACK_WEBHOOK"},
+    "webhook": {"url": "https://…", "secret": "env:NOTIFY_WEBHOOK_SECRET"},
+    "pagerduty": {"routing_key": "env:NOTIFY_PAGERDUTY_KEY"},
+    "opsgenie": {"api_key": "env:NOTIFY_OPSGENIE_KEY"},
     "alertmanager": {"url": "http://127.0.0.1:9093"},
     "email": {
         "host": "smtp.example.org",
         "sender": "conclave@example.org",
         "to": ["desk@example.org"],
-        "password": "env:SMTP_PASSWORD",
+        "password": "env:NOTIFY_SMTP_PASSWORD",
     },
-    "apprise": {"url": "env:APPRISE_URL"},
+    "apprise": {"url": "env:NOTIFY_APPRISE_URL"},
     "table": {},
     "kafka": {"topic": "alerts"},
     "processor": {"processor": "name"},

@@ -9,6 +9,7 @@ from dashboard.panels import download
 from dashboard.panels.channels import as_object
 from pipelines import catalogue
 from pipelines.dry_run import dry_run
+from pipelines.fields import EVENT
 from store.database import Connection
 from store.errors import ConclaveError
 from store.settings import settings
@@ -17,6 +18,7 @@ from trust.roles import Role
 MOST = 500
 NONE = "<b>No processor yet.</b> Make a rule, a list or a threshold below; nothing acts before you let it."
 TRIED = "tried_processor"
+FIELDS = "CEL over the event: " + ", ".join(EVENT)
 
 
 def show() -> None:
@@ -42,7 +44,10 @@ def _draft() -> None:
                 "Kind", list(pipes.KINDS), index=6, format_func=pipes.KINDS.__getitem__, key="draft-kind", width=240
             )
             st.text_input("Name", key="draft-name", max_chars=60, placeholder="large-payments", width=260)
-        st.text_area("What it says", telling.pretty(pipes.EXAMPLES[kind]), key=f"draft-spec-{kind}", height=140)
+        example = dict(pipes.EXAMPLES[kind])
+        if "when" in example:
+            st.text_input("When", example.pop("when"), key=f"draft-when-{kind}", max_chars=2000, help=FIELDS)
+        st.text_area("What it says", telling.pretty(example), key=f"draft-spec-{kind}", height=130)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input("Why", key="draft-why", max_chars=300, width=320)
             events = st.selectbox("Try it on the newest", [1_000, 10_000, 100_000], index=1, key="draft-events", width=160)
@@ -54,7 +59,8 @@ def _draft() -> None:
 
 
 def _spec(kind: str) -> dict[str, Any]:
-    return as_object(st.session_state[f"draft-spec-{kind}"]) | {"kind": kind}
+    when = st.session_state.get(f"draft-when-{kind}")
+    return as_object(st.session_state[f"draft-spec-{kind}"]) | {"kind": kind} | ({} if when is None else {"when": when})
 
 
 def _try(kind: str, events: int) -> Any:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import cards, charts, lists, markup, reading, shell, summary
+from dashboard import cards, charts, lists, markup, reading, shell, summary, words
 
 KINDS = {"Services": "service", "Accounts": "account", "Counterparties": "counterparty", "Series": "series"}
 OUTCOMES = {"All": None, "Confirmed": "confirmed", "Unresolved": "unresolved", "Dismissed": "dismissed"}
@@ -34,7 +34,7 @@ def needs_you() -> None:
 
 
 def metrics() -> None:
-    st.html(markup.head("Metrics", "red bars with ▼ hold an anomaly; event time in UTC"))
+    st.html(markup.head("Metrics", f"red bars with ▼ hold an anomaly; event time in {words.zone(shell.now())}"))
     with st.container(horizontal=True, gap="small"):
         kind = st.segmented_control(
             "Entities", list(KINDS), default="Services", required=True, label_visibility="collapsed", key="kind"

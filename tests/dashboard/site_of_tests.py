@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bronzed import bronze
 from browser import served
+from caseload import NOON
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr
 from seed import seed
 
 from desk import loop
+from rag.runbook import reembed
 from store.database import Database, connect
 from store.settings import Settings
 from trust import keys
@@ -116,11 +119,18 @@ def standing(browser: Browser, url: str, folder: Path) -> Iterator[Site]:
         desk = {"webhook_url": receiver.url, "webhook_secret": SecretStr(SECRET)}
         settings = Settings(database_url=SecretStr(url), home=folder / "home", desk=desk)  # type: ignore[arg-type]
         seed(database)
+        bronze(Path(settings.bronze), NOON)
+        reembed(database, tenant="main")
         made = {role.name: key(database, role) for role in Role}
         variables = {
-            "CONCLAVE_DATABASE_URL": url, "CONCLAVE_HOME": str(folder / "home"), "CONCLAVE_DASHBOARD__REFRESH_S": "0.5",
-            "CONCLAVE_DESK__WEBHOOK_URL": receiver.url, "CONCLAVE_DESK__WEBHOOK_SECRET": SECRET,
-        }  # fmt: skip
+            "CONCLAVE_DATABASE_URL": url,
+            "CONCLAVE_HOME": str(folder / "home"),
+            "CONCLAVE_DASHBOARD__REFRESH_S": "0.5",
+            "NOTIFY_TEST_HOOK": SECRET,
+            "CONCLAVE_MODEL__ENABLED": "false",
+            "CONCLAVE_DESK__WEBHOOK_URL": receiver.url,
+            "CONCLAVE_DESK__WEBHOOK_SECRET": SECRET,
+        }
         with served(folder, **variables) as address:
             site = Site(address, database, settings, browser, receiver, made)
             site.work()
