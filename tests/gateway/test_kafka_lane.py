@@ -33,7 +33,8 @@ def test_events_arrive_and_count_as_lag_until_ingest_took_them(api: Api, gateway
     from confluent_kafka.admin import AdminClient, NewTopic
 
     topic = gateway_settings.source.kafka_topics
-    for made in AdminClient({"bootstrap.servers": SERVERS}).create_topics([NewTopic(topic, 2)]).values():
+    admin = AdminClient({"bootstrap.servers": SERVERS})
+    for made in admin.create_topics([NewTopic(topic, 2)]).values():
         made.result(20)
     client = api()
     assert client.post("/v1/events", json=BODY).json()["accepted"] == 20
