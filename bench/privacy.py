@@ -60,9 +60,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     for mode, one in found.items():
-        print(
-            f"{mode}: {one['warm']:,.0f} events/s warm (median), {one['first']:,.0f} in the first batch; batches {one['seconds']} s"
-        )
+        print(f"{mode}: {one['warm']:,.0f} events/s warm, {one['first']:,.0f} in the first batch; seconds {one['seconds']}")
 
 
 def run(place: Path, mode: str, given: argparse.Namespace) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def forget(settings: Settings, subject: Subject, spark: SparkSession | None = No
             if made(place)
             for line in clean(own, settings, place, subject)
         ]
-        return [*lines, Line("state", note=STATE.format(name="its name"))]
+        return [*lines, Line("state", note=STATE.format(name="its name", how=" --days 0"))]
 
 
 def clean(spark: SparkSession, settings: Settings, place: str, subject: Subject) -> list[Line]:
@@ -116,13 +116,18 @@ def caught_up(spark: SparkSession, settings: Settings) -> None:
 
 def vacuum(spark: SparkSession, place: str) -> None:
     """Every file that the newest version does not need goes now."""
-    check = "spark.databricks.delta.retentionDurationCheck.enabled"
-    before = spark.conf.get(check, "true")
-    spark.conf.set(check, "false")
+    for_now = {
+        "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",  # Spark's 10,000 tasks list a table of one folder
+    }
+    before = {name: spark.conf.get(name, None) for name in for_now}
     try:
+        for name, value in for_now.items():
+            spark.conf.set(name, value)
         spark.sql(f"vacuum delta.`{place}` retain 0 hours")
     finally:
-        spark.conf.set(check, str(before))
+        for name, held in before.items():
+            spark.conf.unset(name) if held is None else spark.conf.set(name, held)
 
 
 def blot_log(place: Path, subject: Subject) -> None:

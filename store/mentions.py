@@ -77,6 +77,13 @@ def remove_where(
     return done
 
 
+def remove_sharing(connection: Connection, table: str, column: str, tenant: str, values: Sequence[str]) -> int:
+    """Delete the rows whose array column has any of `values`; how many."""
+    query = compose.SQL("delete from {} where tenant = %(tenant)s and {} && %(values)s::text[]")
+    composed = query.format(compose.Identifier(table), compose.Identifier(column))
+    return connection.execute(composed, {"tenant": tenant, "values": list(values)}).rowcount
+
+
 class unguarded:
     """The table's own triggers (append only …) rest inside the block; the server's do not. Undone with the transaction."""
 

@@ -39,11 +39,11 @@ class Line:
 
 STATE = (
     "its windows' numbers stay in detect's checkpoint under a 64-bit hash of {name} until the entity has been idle for "
-    "`detect.idle_s`; `conclave detect --rebuild` removes them at once"
+    "`detect.idle_s`; `conclave detect --rebuild{how}` removes them at once"
 )
 TOKENISED = [  # what Delta holds then leads nowhere, so it may stay
     Line("Delta bronze and quarantine", note="rows stay under a token that leads nowhere; no key opens their free text any more"),
-    Line("state", note=STATE.format(name="that token")),
+    Line("state", note=STATE.format(name="that token", how="")),
 ]
 ELSEWHERE = [
     Line(
@@ -121,6 +121,8 @@ def forget(connection: Connection, subject: Subject) -> list[Line]:
     ):
         tables = [table for table in mentions.tables_with(connection, column, kind) if table not in (*OWN, *CHAIN)]
         _add(removed, mentions.remove_where(connection, tables, column, tenant, values) if values else {})
+    tables = mentions.tables_with(connection, "case_ids", "text[]")
+    _add(removed, {table: mentions.remove_sharing(connection, table, "case_ids", tenant, cases) for table in tables})
     unlinked = _mentions(connection, subject, removed)
     lines = [Line(table, removed.get(table, 0), unlinked.get(table, 0)) for table in sorted({*removed, *unlinked})]
     return [line for line in lines if line.removed or line.unlinked] + left(connection, subject)

@@ -5,6 +5,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ def forget(settings: Settings, subject: Subject) -> list[Line]:
 
 
 def left(settings: Settings, subject: Subject, without: Iterable[Path] = ()) -> list[str]:
-    """Files under home that still name the subject (or hold its token, where tokens must be gone), relative to home."""
-    aside = {path.absolute() for path in without}
+    """Files under home that still name the subject, relative to home. In Delta tables its token may stay: it leads nowhere."""
+    aside, named = {path.absolute() for path in without}, replace(subject, token=None)
     found = {
         str(file.relative_to(root))
         for root in (settings.home.absolute(), settings.landing.absolute())
         for file in _files(root)
-        if not aside.intersection(file.parents) and any(subject.mentioned(text) for text in texts(file))
+        if not aside.intersection(file.parents)
+        and any((named if "delta" in file.relative_to(root).parts else subject).mentioned(text) for text in texts(file))
     }
     return sorted(found)
 

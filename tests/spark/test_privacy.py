@@ -11,10 +11,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import detect, ingest
+from jobs import erase as forgetting
+from jobs.errors import ErasureTooEarly
 from jobs.retry import opened, raw_records
 from store.database import Database
 from store.settings import Settings
-from trust import master
+from trust import erase, loop, master
+from trust.subject import Subject
 from trust.vault import TOKEN, Vault
 
 from .conftest import land, once, rows_of, settings_of, steady, transaction
@@ -145,3 +148,102 @@ def test_plain_and_tokenised_find_the_same(spark: SparkSession, private: Setting
     once(spark, plain, database, detect)
     assert rows_of(database, query) == tokenised
     assert tokenised
+
+
+def folded(database: Database, *accounts: str) -> list[dict[str, Any]]:
+    """What detect made of these accounts, read from the tables."""
+    query = """select event_id, detector, value, expected, low, high, scores, context from anomalies
+        where entity = any(%(e)s) order by 1, 2"""
+    with database.connection() as connection:
+        return connection.execute(query.encode(), {"e": [f"account:{account}/EUR" for account in accounts]}).fetchall()
+
+
+def fold_again(spark: SparkSession, settings: Settings, database: Database) -> None:
+    """Everything found is forgotten and found again from bronze as it is now."""
+    with database.connection() as connection:
+        connection.execute("truncate anomalies, episodes, cases, docket, entities, metrics_hour cascade")
+        connection.execute("delete from batches where job = 'detect'")
+    shutil.rmtree(settings.checkpoint("detect"))
+    once(spark, settings, database, detect)
+
+
+def two_accounts(first: str, second: str) -> list[dict[str, Any]]:
+    events = [
+        *steady(first, 30),
+        transaction(77, first, 9000, 60 * 31),
+        *steady(second, 30, first=200),
+        transaction(300, second, 8000, 60 * 31),
+    ]
+    for event in events:
+        event["counterparty_id"] = "T" + event["account_id"][-1]
+    events[0]["message"] = f"transfer to {second}"
+    return [*events, {"event_id": "bad", "account_id": first}, {"event_id": "worse", "account_id": second}]
+
+
+def test_erasing_a_tokenised_account_leaves_the_others_replay_byte_equal(
+    take: Callable[[Settings], None], spark: SparkSession, private: Settings, database: Database
+) -> None:
+    land(private, two_accounts("ACC-GONE-1", "ACC-STAYS-2"))
+    take(private)
+    vault = Vault.of(private)
+    gone, stays = (vault.find(database, name) or "" for name in ("ACC-GONE-1", "ACC-STAYS-2"))
+    sealed = spark.read.format("delta").load(private.bronze).where("message is not null").collect()[0].message
+    assert vault.open(database, [sealed])[sealed] == "transfer to ACC-STAYS-2"
+    before = folded(database, stays)
+    with database.connection() as connection:
+        asked = erase.ask(connection, "main", "key:x", "account:ACC-GONE-1", vault)
+    while loop.step(database, private):
+        pass
+    row = database.fetch("erasure", tenant="main", erasure_id=asked.erasure_id)[0]
+    assert (row["state"], row["error"]) == ("done", "")
+    assert Vault.of(private).open(database, [sealed])[sealed] == "[erased]"
+    held = [*written(private), everything(database), *(file.read_text() for file in private.landing.iterdir())]
+    assert not any("ACC-GONE-1" in text for text in held)
+    assert rows_of(database, f"select sealed, wrapped, lookup from vault_subjects where token = '{gone}'") == [
+        {"sealed": None, "wrapped": None, "lookup": None}
+    ]
+    assert everything(database).count(gone) == 2, "there, and in the erasure's own row"
+    assert folded(database, gone) == []
+    fold_again(spark, private, database)
+    assert folded(database, stays) == before
+    assert before
+
+
+def test_erasing_a_plain_account_takes_its_rows_and_every_older_version(
+    take: Callable[[Settings], None], spark: SparkSession, settings: Settings, database: Database
+) -> None:
+    land(settings, two_accounts("ACC-GONE-1", "ACC-STAYS-2")[:-1])
+    take(settings)
+    before = folded(database, "ACC-STAYS-2")
+    (settings.home / "logs").mkdir()
+    (settings.home / "logs" / "ingest.log").write_text("took ACC-GONE-1\n")
+    with database.connection() as connection:
+        asked = erase.ask(connection, "main", "key:x", "account:ACC-GONE-1", None)
+    assert loop.step(database, settings) == 1
+    assert loop.step(database, settings) == 0, "Delta's rows wait for somebody who has Spark"
+    with database.connection() as connection:
+        taken = erase.take(connection, ["files"], asked.erasure_id)
+    assert taken is not None
+    delta = forgetting.forget(settings, taken[1], spark)
+    assert [(line.store, line.removed, line.unlinked) for line in delta if line.removed or line.unlinked] == [
+        ("Delta bronze", 31, 0), ("Delta quarantine", 0, 1),
+    ]  # fmt: skip
+    assert loop.finish(database, settings, delta, asked.erasure_id) is not None
+    row = database.fetch("erasure", tenant="main", erasure_id=asked.erasure_id)[0]
+    assert (row["state"], row["error"]) == ("done", "")
+    held = [*written(settings), everything(database), *(file.read_text() for file in settings.landing.iterdir())]
+    assert not any("ACC-GONE-1" in text for text in held)
+    assert (settings.home / "logs" / "ingest.log").read_text() == "took **********\n"
+    with pytest.raises(Exception, match=r"DELTA|FileNotFound|FAILED_READ"):
+        spark.read.format("delta").option("versionAsOf", 1).load(settings.bronze).collect()
+    land(settings, steady("ACC-STAYS-2", 3, first=900), "later.jsonl")
+    take(settings)
+    assert folded(database, "ACC-STAYS-2") == before, "detect goes on over the erasure"
+    assert before
+
+
+def test_plain_erasure_waits_for_detect(spark: SparkSession, settings: Settings, database: Database) -> None:
+    land(settings, steady("ACC-GONE-1", 3))
+    once(spark, settings, database, ingest)
+    with pytest.raises(ErasureTooEarly):
+        forgetting.forget(settings, Subject("main", "account", "ACC-GONE-1", "erased-1"), spark)

@@ -32,7 +32,7 @@ SEED = (
        values ('r' || %(case)s, %(tenant)s, %(case)s, 1, 'rules', 'confirmed', 'watch', 1, 'odd', '[]', '[]', '[]', '[]',
          %(brief)s, 'h', true, 1)""",
     """insert into tool_audit (tenant, kind, name, case_ids, latency_ms, outcome, response)
-       values (%(tenant)s, 'model', 'm', array[%(case)s], 1, 'ok', 'block account ' || %(account)s)""",
+       values (%(tenant)s, 'model', 'm', array[%(case)s], 1, 'ok', 'block it')""",
     """insert into messages (tenant, topic, kind, subject, entity, severity, title, payload, dedupe_key)
        values (%(tenant)s, 'cases', 'case.opened', %(case)s, %(entity)s, 1, 'Case of ' || %(entity)s, '{}', %(case)s)""",
 )
