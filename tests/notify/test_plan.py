@@ -102,3 +102,14 @@ def test_one_noisy_entity_is_held_then_told_of_at_once() -> None:
     assert second == Plan(waits={f"case-{n}": NOW + timedelta(seconds=1800) for n in range(50)})
     third = plan(storm[:50], limits, first.charged, NOW + timedelta(seconds=1800))
     assert [len(bundle) for bundle in third.bundles] == [1, 49]
+
+
+def test_what_is_held_back_rides_with_the_next_message_of_many() -> None:
+    limits = Limits(Limit(2, 60), None, None, Limit(1, 3600))
+    tats = {"e:account:1": NOW + timedelta(seconds=1800)}
+    quiet = [Waiting("quiet", "account:1", "case.opened", "c", 1, 0.9, NOW, 1)]
+    others = [Waiting(f"case-{n}", f"account:{n}", "case.opened", f"case-{n}", 1, 0.5, NOW, n) for n in range(2, 6)]
+    assert plan(quiet, limits, tats, NOW) == Plan(waits={"quiet": NOW + timedelta(seconds=1800)})
+    together = plan(quiet + others, limits, tats, NOW)
+    assert together.bundles == [["case-2"], ["case-3", "case-4", "case-5", "quiet"]]
+    assert (together.waits, "e:account:1" in together.charged) == ({}, False)
