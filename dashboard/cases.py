@@ -166,7 +166,7 @@ def quiet(row: Row) -> str:
         seen = row["snooze"] or {}
         return escaped(
             f"Snoozed until {words.instant(row['snoozed_until'])} by {people.called(row['snoozed_by'])}. It wakes by itself "
-            f"when it grows past what was seen then: severity {words.severity(float(seen.get('severity') or row['severity']))}, "
+            f"when it grows past what was seen then: severity {words.severity(float(seen.get('severity', row['severity'])))}, "
             f"{seen.get('hits', row['hits'])} hits, {seen.get('members', row['members'])} entities.",
             600,
         )
