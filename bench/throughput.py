@@ -16,8 +16,9 @@ from typing import Any
 
 from jobs import bronze, detect
 from jobs.session import session
+from pipelines import catalogue
 from store import embedded
-from store.database import open_database
+from store.database import Database, open_database
 from store.settings import Settings, read
 
 ONE = ("amount_z",)
@@ -51,9 +52,35 @@ def fill(spark: Any, settings: Settings, events: int, batch: int, accounts: int,
         rows.write.format("delta").mode("append").save(settings.bronze)
 
 
-def fold(spark: Any, settings: Settings) -> list[dict[str, Any]]:
+RULES = (
+    {"kind": "rule", "when": 'kind == "transaction" && amount > 2000.0'},
+    {"kind": "rule", "when": "amount > 1500.0 && event_time.getHours() < 6"},
+    {"kind": "rule", "when": 'account_id.startsWith("A99") && amount > 300.0'},
+    {"kind": "rule", "when": 'account_id in ["A1", "A17", "A4711"]'},
+    {"kind": "rule", "when": 'counterparty_id == "T7" && amount > 200.0'},
+    {"kind": "rule", "when": "amount / 2 > 900 || amount < 0.5"},
+    {"kind": "rule", "when": "account_id in lists.stolen"},
+    {"kind": "deny", "list": "stolen", "field": "account_id"},
+    {"kind": "watch", "items": ["T1", "T2", "T3"], "field": "counterparty_id"},
+    {"kind": "rule", "when": 'currency != "EUR" && amount > 2500.0'},
+)
+
+
+def declare(database: Database, count: int) -> None:
+    """The first `count` rules live in one segment, with a list of 10,000 accounts of which few occur."""
+    with database.connection() as connection:
+        catalogue.put_list(connection, "main", "stolen", [f"A{n}" for n in range(49_990, 59_990)], actor="bench")
+        for number, spec in enumerate(RULES[:count]):
+            catalogue.put(connection, "main", f"rule-{number}", spec, actor="bench", live=True)
+        names = [f"rule-{number}" for number in range(count)]
+        catalogue.put_segment(connection, "main", "all", processors=names, actor="bench")
+
+
+def fold(spark: Any, settings: Settings, rules: int = 0) -> list[dict[str, Any]]:
     """Run the detect job over all of bronze; Spark's progress of every batch that read something."""
     with open_database(settings) as database:
+        if rules:
+            declare(database, rules)
         query = detect.start(spark, settings, database, once=True)
         query.awaitTermination()
         if query.exception() is not None:
@@ -81,9 +108,9 @@ def rates(batches: list[dict[str, Any]]) -> dict[str, Any]:
 def seconds(progress: dict[str, Any]) -> dict[str, float]:
     """Where a batch's time went. `fold` is scan, shuffle, Arrow, Python and state commit; `log` is Spark's own bookkeeping."""
     ms, detail = progress["durationMs"], progress["detail"]
-    sink = ms["addBatch"] / 1000 - detail["fold_s"] - detail["names_s"]
+    sink = ms["addBatch"] / 1000 - detail["fold_s"] - detail["names_s"] - detail["rules_s"]
     rest = (ms["triggerExecution"] - ms["addBatch"]) / 1000
-    return {"fold": detail["fold_s"], "names": detail["names_s"], "sink": sink, "log": rest}
+    return {"fold": detail["fold_s"], "rules": detail["rules_s"], "names": detail["names_s"], "sink": sink, "log": rest}
 
 
 def measure(args: argparse.Namespace, detectors: tuple[str, ...] | None, terminals: int) -> dict[str, Any]:
@@ -95,7 +122,7 @@ def measure(args: argparse.Namespace, detectors: tuple[str, ...] | None, termina
         spark = session(settings, "conclave bench")
         try:
             fill(spark, settings, args.events, args.batch, args.accounts, terminals)
-            return rates(fold(spark, settings))
+            return rates(fold(spark, settings, args.rules))
         finally:
             embedded.stop(settings.home)
 
@@ -106,10 +133,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=500_000)
     parser.add_argument("--accounts", type=int, default=50_000)
     parser.add_argument("--shards", type=int, default=32)
+    parser.add_argument("--rules", type=int, default=0, choices=range(len(RULES) + 1), help="live rules, none to all of them")
     parser.add_argument("--only", choices=["one", "full"], help="measure only the one detector, or only the full set")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     args = parser.parse_args()
-    out: dict[str, Any] = {"events": args.events, "batch": args.batch, "accounts": args.accounts, "shards": args.shards}
+    out: dict[str, Any] = {"events": args.events, "batch": args.batch, "accounts": args.accounts, "shards": args.shards,
+                           "rules": args.rules}  # fmt: skip
     if args.only != "full":
         one = measure(args, ONE, 0)
         print("one detector:", one, file=sys.stderr)

@@ -43,7 +43,7 @@ def added(text: str, version: int) -> list[Added]:
     None of a commit that rearranged files (its adds are no change of data) or rewrote rows (the stream skips it).
     """
     actions = [json.loads(line) for line in text.splitlines()]
-    if any((one := action.get("remove")) is not None and one["dataChange"] for action in actions):
+    if any((one := action.get("remove")) is not None and one.get("dataChange", True) for action in actions):
         return []
     adds = [one for action in actions if (one := action.get("add")) is not None and one["dataChange"]]
     return [_file(version, index, one) for index, one in enumerate(adds)]
