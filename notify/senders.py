@@ -17,6 +17,7 @@ from store.settings import Settings
 
 Messages = Callable[[], Sequence[Mapping[str, Any]]]
 MISSING = frozenset({404})
+UNTRIED = "(only `conclave operate` reaches it, and only while the model is enabled; a test does not)"
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,13 @@ def to_kafka(kind: kinds.Kafka, out: Outgoing, tools: Tools) -> Receipt:
 
 def to_processor(kind: kinds.Processor, out: Outgoing, tools: Tools) -> Receipt:
     if tools.processor is None:
-        raise Refused("(no processors here)")
+        raise Refused(UNTRIED)
     return Receipt(None, tools.processor(out.tenant, kind.processor, out.messages(), out.key))
 
 
 def to_model(kind: kinds.ModelCall, out: Outgoing, tools: Tools) -> Receipt:
     if tools.model is None:
-        raise Refused("(no model here)")
+        raise Refused(UNTRIED)
     return Receipt(None, tools.model(kind.prompt, out))
 
 

@@ -155,9 +155,9 @@ def link(public_url: str, case_id: str | None) -> str | None:
     """Where to read on: the case, else the inbox; None while no public address is set.
 
     >>> link("https://desk.example", "case-a b")
-    'https://desk.example/?case=case-a%20b'
+    'https://desk.example/case?case=case-a%20b'
     """
-    return None if not public_url else public_url if case_id is None else f"{public_url}/?case={quoted(case_id, safe='')}"
+    return None if not public_url else public_url if case_id is None else f"{public_url}/case?case={quoted(case_id, safe='')}"
 
 
 def stamp(at: datetime) -> str:

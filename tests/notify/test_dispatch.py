@@ -22,7 +22,7 @@ def test_a_case_reaches_its_channel_signed(post: Post, hook: Receiver) -> None:
     said = got.json
     assert (said["title"], said["total"], said["case_id"]) == ("Card testing at account:1", 1, "case-1")
     assert said["lines"][0]["detail"] == "12 small charges in 3 minutes"
-    assert said["link"] == "https://desk.example/?case=case-1"
+    assert said["link"] == "https://desk.example/case?case=case-1"
     assert post.rows("select state, attempts, status from deliveries") == [{"state": "sent", "attempts": 1, "status": 200}]
 
 

@@ -75,7 +75,7 @@ def test_mail_arrives_as_text_and_html(post: Post, box: tuple[Box, Controller], 
     assert (mail["To"], mail["Bcc"]) == ("ann@desk.example, bo@desk.example", None)
     text, html = (part.get_content() for part in mail.iter_parts())  # type: ignore[attr-defined]
     assert "12 small charges" in text
-    assert "https://desk.example/?case=case-1" in text
+    assert "https://desk.example/case?case=case-1" in text
     assert "Card &lt;b&gt;testing&lt;/b&gt;" in html
     assert post.rows("select state, status from deliveries") == [{"state": "sent", "status": 250}]
 
