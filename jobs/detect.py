@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +16,11 @@ from jobs import bronze, checkpoint, entities, limits, lookup, rules, shards
 from jobs.findings import from_payloads
 from jobs.policy import Policy
 from jobs.rebuild import FROM_THE_FIRST, Start, start_of
+from jobs.rules import Judged
 from jobs.sink import Batch, commit, say_waiting
+from pipelines.judging import judge_events
 from pipelines.pins import Pins
+from pipelines.plan import Plan
 from store.database import Database, wait_for
 from store.settings import Settings
 
@@ -74,38 +78,55 @@ def sink(
     """The hook of each batch: pin its processors, fold (the one action that moves the state), judge its events by them, look the
     few names up, commit."""
     place, pins = settings.checkpoint("detect"), Pins(database)
+    judge = judging(spark, settings, begin)
 
     def write(folded: DataFrame, batch_id: int) -> None:
         started, clock = datetime.now(UTC), time.perf_counter()
         query_id = checkpoint.query_id(spark, place)
         plan = wait_for(lambda: pins.take(query_id, batch_id), settings.detect.database_wait_s, say_waiting)
         spark.sparkContext.setLocalProperty(OVERRIDES, rules.overrides(plan))
+        ends, before = (checkpoint.offsets(spark, place, number) for number in (batch_id, batch_id - 1))
+        judged = judge(plan, ends, before)
         payloads: dict[str, list[bytes]] = {}
         for kind, payload in zip(*folded.toArrow().to_pydict().values(), strict=True):
             payloads.setdefault(kind, []).append(payload)
         if not payloads:
             return
         tables = {kind: from_payloads(parts) for kind, parts in payloads.items()}
-        folded_s = time.perf_counter() - clock
-        batch = Batch(query_id, batch_id, tables, started)
-        batch.offsets, before = (checkpoint.offsets(spark, place, number) for number in (batch_id, batch_id - 1))
-        if plan:
-            files = rules.files_of(lookup.commit_reader(spark, settings.bronze), batch.offsets, before, begin.version)
-            read = lookup.reader(spark, settings.bronze)
-            batch.rules = rules.judged(plan, files, read, batch.counts()["events"], begin.metrics_after_row, settings)
-        judged_s = time.perf_counter() - clock - folded_s
-        events = lookup.rows(spark, settings.bronze, batch.wanted_rows(), lookup.versions_of(batch.offsets, before))
-        names_s = time.perf_counter() - clock - folded_s - judged_s
-        batch.detail = {
-            "fold_s": round(folded_s, 3),
-            "names_s": round(names_s, 3),
-            "rules_s": round(judged_s, 3),
-            "processors": plan.hash,
-        }
+        times = [time.perf_counter() - clock]
+        batch = Batch(query_id, batch_id, tables, started, ends)
+        batch.rules = rules.applied(plan, judged(), batch.counts()["events"])
+        times.append(time.perf_counter() - clock)
+        events = lookup.rows(spark, settings.bronze, batch.wanted_rows(), lookup.versions_of(ends, before))
+        times.append(time.perf_counter() - clock)
+        names = ("fold_s", "rules_s", "names_s")
+        took = {name: round(b - a, 3) for name, a, b in zip(names, [0.0, *times], times, strict=False)}
+        batch.detail = took | {"processors": plan.hash}
         quarantine_conflicts(spark, settings, batch, events)
         wait_for(lambda: commit(database, batch, events, policy, settings), settings.detect.database_wait_s, say_waiting)
 
     return write
+
+
+def judging(
+    spark: SparkSession, settings: Settings, begin: Start
+) -> Callable[[Plan, list[Any], list[Any]], Callable[[], Judged]]:
+    """Starts to judge a batch's events by its plan, beside the fold where bronze lies on this machine's disk (so that the session
+    is left alone), and gives what waits for the outcome."""
+    commits, read = lookup.commit_reader(spark, settings.bronze), lookup.reader(spark, settings.bronze)
+    beside = ThreadPoolExecutor(1, thread_name_prefix="rules") if settings.bronze.startswith("/") else None
+
+    def start(plan: Plan, ends: list[Any], before: list[Any]) -> Callable[[], Judged]:
+        if not plan.reads_events:
+            return lambda: ({}, None)
+
+        def judge() -> Judged:
+            files = rules.files_of(commits, ends, before, begin.version)
+            return judge_events(plan, read(files, plan.columns()), settings.pipelines.hits_per_batch, begin.metrics_after_row)
+
+        return judge if beside is None else beside.submit(judge).result
+
+    return start
 
 
 def quarantine_conflicts(spark: SparkSession, settings: Settings, batch: Batch, events: dict[int, dict[str, Any]]) -> None:

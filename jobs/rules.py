@@ -1,7 +1,7 @@
 """Processors inside the stream: a batch is judged by the set it is pinned to, and what came of it is in its transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from jobs import entities, limits
 from jobs.points import ACCOUNT, SERIES, SERVICE
 from pipelines import bronze, hits
 from pipelines.errors import PartialBatch
-from pipelines.judging import Key, Tallies, Tally, judge_events
+from pipelines.judging import Key, Tallies, Tally
 from pipelines.plan import Plan, Step
 from pipelines.verdicts import Verdict, judge_flagged, lane_of
 from store.database import Connection, fetch, run
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PRIMARY = {"transaction": ACCOUNT, "request": SERVICE, "measurement": SERIES}
 Rows = list[dict[str, Any]]
 AsJson = Callable[[dict[str, Any]], dict[str, Any]]
-Read = Callable[[Sequence[str], Sequence[str]], Iterator[pa.Table]]  # files below bronze, columns
+Judged = tuple[Tallies, int | None]  # and how many events were seen, None when none had to be
 EVENT = pa.schema(
     [
         ("event_id", pa.string()), ("event_time", pa.timestamp("us", "UTC")), ("kind", pa.string()), ("account_id", pa.string()),
@@ -62,16 +62,14 @@ def overrides(plan: Plan) -> str:
     return limits.written({tenant: one.thresholds for tenant, one in plan.tenants.items()})
 
 
-def judged(plan: Plan, files: Sequence[str], read: Read, events: int, after_row: int, settings: Settings) -> Applied:
-    """Judge the batch's events, which lie in these files; `events` is how many the fold saw of them.
+def applied(plan: Plan, judged: Judged, events: int) -> Applied:
+    """What is known once the batch's events were judged; `events` is how many the fold saw of them.
 
-    Raises PartialBatch when the files hold another number: counts would be wrong.
+    Raises PartialBatch when the rules saw another number: counts would be wrong.
     """
-    if not plan.reads_events:
-        return Applied(plan)
-    tallies, seen = judge_events(plan, read(files, plan.columns()), settings.pipelines.hits_per_batch, after_row)
-    if seen != events:
-        raise PartialBatch(f"{seen:,} rows in {len(files)} files, {events:,} events.")
+    tallies, seen = judged
+    if seen is not None and seen != events:
+        raise PartialBatch(f"{seen:,} rows in its files, {events:,} events.")
     return Applied(plan, tallies)
 
 
