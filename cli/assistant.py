@@ -86,8 +86,8 @@ def add(
                 raw = path.read_bytes()
             except OSError as error:
                 raise UnreadableDocument(f"{path.name}: {error.strerror or error}") from error
-            given = {"now": datetime.now(UTC), "settings": settings().assistant, "keep_duplicate": keep}
-            taken.append(documents.upload(store, caller, path.name, raw, **given))
+            now, own = datetime.now(UTC), settings().assistant
+            taken.append(documents.upload(store, caller, path.name, raw, now=now, settings=own, keep_duplicate=keep))
         while step(database, settings()):
             pass
         for one in taken:

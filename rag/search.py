@@ -18,6 +18,7 @@ from store.database import Queries, fetch, run
 
 MAX_QUERY = 4_000  # characters of a query that are read
 MOST_INDEXES = 32  # runbooks kept in memory
+EXACT = 20_000  # memories of a tenant; beyond, the vector index is asked, which may miss one that lies apart
 MEMORY_POOL = 200  # nearest memories that are ranked by their words too
 
 
@@ -118,8 +119,10 @@ def similar_cases(
     vector = literal(embed([text[:MAX_QUERY]])[0])
     asked = {"tenant": tenant, "embedder": EMBEDDER, "embedding": vector, "before": before, "exclude": list(exclude)}
     with database.connection() as connection:
-        fetch(connection, "look_until_enough", pool=MEMORY_POOL)
-        rows = fetch(connection, "near_memories", **asked, pool=MEMORY_POOL)
+        many = fetch(connection, "memories_counted", tenant=tenant, bound=EXACT + 1)[0]["memories"] > EXACT
+        if many:
+            fetch(connection, "look_until_enough", pool=MEMORY_POOL)
+        rows = fetch(connection, "near_memories" if many else "every_memory", **asked, pool=MEMORY_POOL)
     bm25 = WordIndex([row["summary"] for row in rows]).scores(text[:MAX_QUERY])
     cosine = np.array([_number(row["cosine"]) for row in rows], dtype=np.float64)
     score = fused(bm25, cosine)

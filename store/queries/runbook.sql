@@ -113,12 +113,25 @@ on conflict (case_id) do update set
   summary = excluded.summary, outcome = excluded.outcome, embedder = excluded.embedder, embedding = excluded.embedding,
   happened_at = excluded.happened_at, created_at = now()
 
+-- name: memories_counted
+-- How many cases a tenant has remembered, counted up to a bound.
+select count(*) as memories from (select from memories where tenant = %(tenant)s limit %(bound)s) as found
+
 -- name: look_until_enough
--- For the rest of the transaction: the vector index goes on until enough of its rows pass the filter, since tenants share it.
-select set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %(pool)s::text, true)
+-- For this transaction: the vector index, which tenants share, goes on until enough of its rows pass the filter.
+select set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.ef_search', %(pool)s::text, true)
+
+-- name: every_memory
+-- The nearest remembered cases as near_memories gives them, but by looking at each of the tenant's.
+with own as materialized (
+  select case_id, summary, outcome, happened_at, embedding from memories
+  where tenant = %(tenant)s and embedder = %(embedder)s
+    and (%(before)s::timestamptz is null or happened_at < %(before)s::timestamptz) and case_id <> all (%(exclude)s::text[]))
+select case_id, summary, outcome, happened_at, 1 - (embedding <=> %(embedding)s::vector) as cosine
+from own order by embedding <=> %(embedding)s::vector, case_id limit %(pool)s
 
 -- name: near_memories
--- The nearest remembered cases by cosine that happened before a moment.
+-- The nearest remembered cases by cosine that happened before a moment, by the vector index: nearly all of the nearest.
 select case_id, summary, outcome, happened_at, 1 - (embedding <=> %(embedding)s::vector) as cosine
 from memories
 where tenant = %(tenant)s and embedder = %(embedder)s

@@ -140,7 +140,7 @@ def seeded() -> Callable[..., None]:
 
 
 class FakeModel:
-    """A model server as Ollama speaks; `say(request)` gives the pieces of an answer. `end` is its done_reason, or None: cut off."""
+    """A model server as Ollama speaks; `say(request)` gives an answer in pieces; `end` is its done_reason, None: cut off."""
 
     def __init__(self) -> None:
         self.requests: list[Row] = []
