@@ -62,7 +62,7 @@ def _of_payments(payments: list[list[Any]], severity: float, confidence: float, 
 
 
 def _sum(payments: list[list[Any]], worth: dict[str, float]) -> float:
-    return sum(amount * worth[currency] for amount, currency in payments)
+    return sum(float(amount) * worth[currency] for amount, currency in payments)
 
 
 def _count(payments: list[list[Any]]) -> str:
