@@ -1,6 +1,6 @@
 """Who is calling, and whether they may: every route says so with `Annotated[Caller, Needs(Role.viewer)]`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -83,6 +83,16 @@ class Requirement:
 def in_scope(caller: Caller, scope: str) -> bool:
     """No scopes: everything. `traces:shop` opens what `traces` names; the route then narrows it to `shop`."""
     return not caller.scopes or any(own == scope or own.startswith(f"{scope}:") for own in caller.scopes if scope)
+
+
+def scopes_of(routes: Iterable[Any]) -> frozenset[str]:
+    """Every scope that a route names: what a key may be limited to."""
+    calls = [call for route in routes if (found := getattr(route, "dependant", None)) is not None for call in _calls(found)]
+    return frozenset(call.scope for call in calls if isinstance(call, Requirement) and call.scope)
+
+
+def _calls(dependant: Any) -> list[Any]:
+    return [dependant.call] + [call for inner in dependant.dependencies for call in _calls(inner)]
 
 
 def Needs(role: Role, scope: str = "") -> Any:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from gateway import problems
-from gateway.access import utc_now
+from gateway.access import scopes_of, utc_now
 from gateway.bodies import Bodies
 from gateway.envelope import Envelope
 from gateway.graphql.schema import schema
@@ -68,7 +68,9 @@ def create_app(settings: Settings, database: Database, clock: Callable[[], datet
     state.streams = 0
     state.graphql = schema(settings.gateway)
     problems.install(app)
-    for router in routers():
+    served = routers()
+    state.scopes = scopes_of(route for router in served for route in router.routes)
+    for router in served:
         app.include_router(router)
     app.add_middleware(Bodies, allowed=allowed(settings.gateway))
     if settings.gateway.cors_origins:

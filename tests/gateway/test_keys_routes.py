@@ -33,3 +33,19 @@ def test_a_fault_names_its_field(api: Api) -> None:
     answer = api("admin").post("/v1/keys", json={"name": "x", "role": "king"})
     assert answer.status_code == 422
     assert answer.json()["field"] == "role"
+
+
+def test_a_limited_key_makes_none_that_may_more(api: Api) -> None:
+    limited, admin = api("admin", scopes=("keys", "events")), api("admin")
+    assert limited.post("/v1/keys", json={"name": "k", "role": "admin"}).status_code == 403
+    assert limited.post("/v1/keys", json={"name": "k", "scopes": ["audit"]}).status_code == 403
+    assert limited.post("/v1/keys", json={"name": "k", "scopes": ["events"]}).status_code == 201
+    unlimited = admin.post("/v1/keys", json={"name": "all", "role": "admin"}).json()["key_id"]
+    assert limited.post(f"/v1/keys/{unlimited}/rotate").status_code == 403
+    assert limited.get("/v1/entities").status_code == 403
+
+
+def test_a_scope_that_no_route_has_is_refused(api: Api) -> None:
+    answer = api("admin").post("/v1/keys", json={"name": "k", "scopes": ["event"]})
+    assert (answer.status_code, answer.json()["field"]) == (422, "scopes")
+    assert api("admin").post("/v1/keys", json={"name": "k", "scopes": ["traces:shop"]}).status_code == 201
