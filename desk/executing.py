@@ -34,6 +34,8 @@ def execute(database: Database, desk: Desk, *, worker: str = WORKER, now: dateti
             after = now or database.fetch("database_now")[0]["now"]
             record(database, taken, answer, desk, worker, after, (after - at).total_seconds() * 1000)
             tried += 1
+            if answer is not None and answer.status is None:
+                break  # nobody there: cases must not wait for one timeout after another
     return tried
 
 

@@ -4,6 +4,7 @@ Headers: `X-Conclave-Timestamp` (seconds since 1970), `X-Conclave-Signature` (`v
 and the body), `Idempotency-Key` (the run: the command's id, with `-undo` for an undo; the same at every attempt).
 """
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,7 +17,7 @@ from rag.items import canonical
 from store.sections.desk import Desk
 
 UNDO = {"block_account": "unblock_account", "step_up_auth": "end_step_up_auth", "hold_terminal": "release_terminal"}
-MOST_BODY = 4000
+MOST_BODY, SLOWEST_S = 4000, 20.0
 LONGEST_WAIT = timedelta(minutes=10)
 AGAIN = frozenset({408, 409, 423, 425, 429})  # 409: a receiver that still works on the same key answers so
 Verdict = Literal["done", "again", "failed"]
@@ -66,21 +67,21 @@ def headers(secret: str, key: str, content: bytes, now: datetime) -> dict[str, s
 
 def send(client: httpx.Client, address: str, secret: str, key: str, content: str, now: datetime) -> Answer:
     """One attempt; never raises for what the other side or the network does."""
-    raw = content.encode()
+    raw, until = content.encode(), time.monotonic() + SLOWEST_S
     try:
         with client.stream("POST", address, content=raw, headers=headers(secret, key, raw, now)) as response:
-            said = _beginning(response)
+            said = _beginning(response, until)
             return Answer(response.status_code, said, None, response.headers.get("retry-after"))
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         return Answer(None, "", f"{type(error).__name__}: {error}"[:300])
 
 
-def _beginning(response: httpx.Response) -> str:
-    """The first bytes of an answer as text that the database takes; the rest is not read."""
+def _beginning(response: httpx.Response, until: float) -> str:
+    """The first bytes of an answer as text that the database takes; what comes too slowly or beyond them is not read."""
     read = b""
-    for chunk in response.iter_bytes(MOST_BODY):
+    for chunk in response.iter_bytes():
         read += chunk
-        if len(read) >= MOST_BODY:
+        if len(read) >= MOST_BODY or time.monotonic() > until:
             break
     return read[:MOST_BODY].decode("utf-8", "replace").replace("\x00", "\ufffd")
 
