@@ -4,6 +4,7 @@ Headers: `X-Conclave-Timestamp` (seconds since 1970), `X-Conclave-Signature` (`v
 and the body), `Idempotency-Key` (the run: the command's id, with `-undo` for an undo; the same at every attempt).
 """
 
+import contextlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -79,10 +80,11 @@ def send(client: httpx.Client, address: str, secret: str, key: str, content: str
 def _beginning(response: httpx.Response, until: float) -> str:
     """The first bytes of an answer as text that the database takes; what comes too slowly or beyond them is not read."""
     read = b""
-    for chunk in response.iter_bytes():
-        read += chunk
-        if len(read) >= MOST_BODY or time.monotonic() > until:
-            break
+    with contextlib.suppress(httpx.HTTPError, httpx.StreamError):  # the status is known: a broken body does not undo it
+        for chunk in response.iter_bytes():
+            read += chunk
+            if len(read) >= MOST_BODY or time.monotonic() > until:
+                break
     return read[:MOST_BODY].decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 

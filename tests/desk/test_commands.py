@@ -26,7 +26,7 @@ SECRET = "between us"
 class Receiver:
     """A webhook that carries a command out once per Idempotency-Key, as it is asked to; `script` says what it answers, in turn.
 
-    A status; 0: it acts, then dies before it answers.
+    A status; 0: it acts, then dies before it answers; 299: it acts, and dies in the middle of its answer.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Receiver:
         signed = verify(SECRET, stamp, body, headers["X-Conclave-Signature"], now=stamp)
         self.requests.append({"key": key, "signed": signed, "body": json.loads(body)})
         status = self.script.pop(0) if self.script else 200
-        if signed and status in (0, 200):
+        if signed and status in (0, 200, 299):
             self.acted.setdefault(key, len(self.requests))
         return status
 
@@ -54,7 +54,7 @@ def serving(receiver: Receiver) -> Iterator[Receiver]:
                 self.close_connection = True
                 return
             self.send_response(status)
-            self.send_header("Content-Length", "4")
+            self.send_header("Content-Length", "4" if status != 299 else "400")
             self.end_headers()
             self.wfile.write(b"o\x00k!")
 
@@ -153,6 +153,11 @@ def test_a_receiver_that_dies_after_acting_acts_once(database: Database, ruled: 
     assert (state(database, command_id), len(receiver.requests), len(receiver.acted)) == ("executed", 3, 1)
     answers = commands.command(database.of("main"), "main", command_id)["runs"][0]["answers"]
     assert [one["status"] for one in answers] == [None, 503, 200]
+    other = proposed(database, ruled, "two", entity="account:B/EUR")
+    receiver.script = [299]
+    decide(database, ana, "approve", other, desk)
+    executing.execute(database, desk, now=now + timedelta(minutes=5))
+    assert (state(database, other), len(receiver.requests)) == ("executed", 4)  # the status had arrived: that is an answer
     assert "Disconnected" in answers[0]["error"] or "Protocol" in answers[0]["error"] or "Read" in answers[0]["error"]
 
 
