@@ -60,6 +60,7 @@ def answer(
     why: str = "",
 ) -> Iterator[Event]:
     """Answer step by step, writing into `given`; `why` is the reason for having no voice."""
+    started = time.monotonic()
     found, reading, quiet = _found(asking, reading, question, voice)
     given.reading = reading
     yield "reading", understood(reading, asking)
@@ -75,6 +76,9 @@ def answer(
             said = Said(text, ()) if silent else by_reference(text, cites, teller.offered, teller.known)
             yield from teller.tell(said)
     given.why, given.finished = why, True
+    shown = [] if given.spoken_by == "templates" else list(teller.offered.values())  # ours are rendered from what was looked up
+    spoken_by, took_ms = given.model or given.spoken_by, (time.monotonic() - started) * 1000
+    record.answered(asking, "chat", question, given.text, shown, spoken_by, took_ms)
     yield "done", {"spoken_by": given.spoken_by, "model": given.model, "why": given.why, "sentences": len(given.sentences),
                    "unsupported": sum(not one["supported"] for one in given.sentences)}  # fmt: skip
 

@@ -62,7 +62,17 @@ def infer(asking: Asking, wanted: Prompt, voice: Voice | None, why: str = "") ->
     prompt = wanted.prompt.replace("\0", " ").strip()[:PROMPT_CAP]
     if not any(letter.isalnum() for letter in prompt):
         raise EmptyQuestion()
+    started = time.monotonic()
     context = context_of(asking, replace(wanted, prompt=prompt))
+    answer = _inferred(asking, prompt, wanted, context, voice, why)
+    spoken_by, bodies = answer.model or answer.spoken_by, [one.body for one in context]
+    record.answered(asking, "infer", prompt, answer.text, bodies, spoken_by, (time.monotonic() - started) * 1000)
+    return answer
+
+
+def _inferred(
+    asking: Asking, prompt: str, wanted: Prompt, context: Sequence[Source], voice: Voice | None, why: str
+) -> Inference:  # fmt: skip
     messages = messages_of(prompt, context)
     if voice is None:
         return extracted(asking, prompt, context, messages, why or "none was asked")

@@ -1,7 +1,7 @@
 """The fixed queries behind the chat: what is known of entities, cases and times, as exhibits. No text ever becomes SQL here."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,8 +10,10 @@ from assistant.exhibits import Exhibit, entity_words, exhibit
 from assistant.reading import Name, Reading
 from assistant.times import Span
 from rag import quoting
+from rag.audit import Call
 from rag.evidence import split_entity
 from rag.search import similar_cases
+from rag.tracing import Answered
 from store.database import Queries
 
 Row = dict[str, Any]
@@ -30,6 +32,8 @@ class Asking:
     now: datetime
     zone: ZoneInfo
     alias: Callable[[str], str | None] = lambda name: None
+    watch: Callable[[Answered], object] | None = None  # told of every answer; None: nobody
+    calls: list[Call] = field(default_factory=list, compare=False)  # of a model, while one answer is made
 
     def fetch(self, query: str, /, **given: Any) -> list[Row]:
         return self.database.fetch(query, tenant=self.tenant, **given)
