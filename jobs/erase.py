@@ -19,6 +19,7 @@ from jobs.fence import fenced
 from jobs.session import session
 from store.database import url
 from store.settings import Settings
+from trust import files
 from trust.erase import STATE, TOKENISED, Line
 from trust.subject import Subject
 
@@ -26,11 +27,13 @@ PRICE = "every version from before is vacuumed: no time travel and no replay by 
 
 
 def forget(settings: Settings, subject: Subject, spark: SparkSession | None = None) -> list[Line]:
-    """Delta's lines of the report. Plain identifiers need both jobs stopped and detect through with all of bronze.
+    """Delta's lines of the report. Plain identifiers, and tokenised ones when somebody's log line names the subject in prose,
+    need both jobs stopped and detect through with all of bronze.
 
     Raises JobRunning, ErasureTooEarly.
     """
-    if settings.privacy.identifiers == "tokenised":
+    tokenised = settings.privacy.identifiers == "tokenised"
+    if tokenised and not any("delta" in Path(name).parts for name in files.left(settings, subject)):
         return TOKENISED
     with ExitStack() as stack:
         for job in ("ingest", "detect"):
@@ -44,7 +47,7 @@ def forget(settings: Settings, subject: Subject, spark: SparkSession | None = No
             if made(place)
             for line in clean(own, settings, place, subject)
         ]
-        return [*lines, Line("state", note=STATE.format(name="its name", how=" --days 0"))]
+        return [*lines, *(TOKENISED if tokenised else [Line("state", note=STATE.format(name="its name", how=" --days 0"))])]
 
 
 def clean(spark: SparkSession, settings: Settings, place: str, subject: Subject) -> list[Line]:

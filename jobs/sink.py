@@ -22,6 +22,7 @@ from store.database import Connection, Database, Jsonb, fetch, run
 from store.settings import Settings
 
 LONGEST_MESSAGE = 500
+LONGEST_SEALED = 4_000
 EVENT_FIELDS = (
     "event_id", "kind", "account_id", "amount", "currency", "counterparty_id", "service", "status", "latency_ms", "metric",
     "value",
@@ -234,7 +235,8 @@ def event_json(event: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
     out = {name: event[name] for name in EVENT_FIELDS if event[name] is not None}
     out["event_time"] = event["event_time"].isoformat()
     if event["message"] is not None:
-        out["message"] = event["message"] if whole else event["message"][:LONGEST_MESSAGE]
+        longest = LONGEST_SEALED if event["message"].startswith("sealed:1:") else LONGEST_MESSAGE  # cut, it opens no more
+        out["message"] = event["message"] if whole else event["message"][:longest]
     if event["attributes"]:
         out["attributes"] = dict(event["attributes"])
     return out

@@ -6,6 +6,8 @@ from store.database import Database
 from store.settings import Settings
 from trust import erase, files
 
+HOW = "`conclave erase --resume`, with ingest and detect stopped, mends Delta tables; the others are listed"
+
 
 def step(database: Database, settings: Settings) -> int:
     """Do a part of one erasure; 1 when there was one. With plain identifiers Delta's rows wait for `conclave erase --resume`."""
@@ -34,6 +36,6 @@ def finish(
         lines += [*delta, *files.forget(settings, subject), *erase.ELSEWHERE]
         named = [erase.Line(f"file {name}", kept=1, note="still names it") for name in files.left(settings, subject)]
         named += [line for line in erase.left(connection, subject) if line.store not in erase.CHAIN]
-        error = f"{len(named)} tables or files still name it" if named else ""
+        error = f"{len(named)} tables or files still name it; {HOW}" if named else ""
         erase.put(connection, taken_id, subject, "failed" if named else "done", [*lines, *named], error)
     return taken_id, [*lines, *named]

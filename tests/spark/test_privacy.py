@@ -247,3 +247,25 @@ def test_plain_erasure_waits_for_detect(spark: SparkSession, settings: Settings,
     once(spark, settings, database, ingest)
     with pytest.raises(ErasureTooEarly):
         forgetting.forget(settings, Subject("main", "account", "ACC-GONE-1", "erased-1"), spark)
+
+
+def test_a_log_line_that_names_a_tokenised_account_is_found_and_mended(
+    take: Callable[[Settings], None], spark: SparkSession, private: Settings, database: Database
+) -> None:
+    land(private, [*steady("ACC-GONE-1", 3), LOG_LINE | {"message": "user ACC-GONE-1 timed out"}])
+    take(private)
+    with database.connection() as connection:
+        asked = erase.ask(connection, "main", "key:x", "account:ACC-GONE-1", Vault.of(private))
+    while loop.step(database, private):
+        pass
+    first = database.fetch("erasure", tenant="main", erasure_id=asked.erasure_id)[0]
+    assert first["state"] == "failed"
+    assert any("bronze" in line["store"] and line["kept"] for line in first["report"])
+    with database.connection() as connection:
+        taken = erase.take(connection, ["failed"], asked.erasure_id)
+    assert taken is not None
+    loop.finish(database, private, forgetting.forget(private, taken[1], spark), asked.erasure_id)
+    row = database.fetch("erasure", tenant="main", erasure_id=asked.erasure_id)[0]
+    assert (row["state"], row["error"]) == ("done", "")
+    left = spark.read.format("delta").load(private.bronze).where("kind = 'request'").collect()
+    assert [one.message for one in left] == [f"user {taken[1].mark} timed out"]
