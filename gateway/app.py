@@ -40,13 +40,29 @@ Lists take `limit` and `after` and answer `items` and `next`: give `next` back a
 UTC. Everything that goes wrong is application/problem+json with a `detail` that says what to do and, where one is at fault, a
 `field`. Every answer has an X-Request-Id; name it when asking for help."""
 TAGS = [
-    {"name": "events", "description": "Events from other systems, into the stream."},
-    {"name": "reads", "description": "What was seen and found: entities, their metrics, anomalies, rulings."},
-    {"name": "graphql", "description": "The same and the cases by GraphQL."},
-    {"name": "stream", "description": "Changes as they happen, as server-sent events."},
-    {"name": "keys", "description": "API keys."},
-    {"name": "audit", "description": "Who did what, and the proof that nobody changed it."},
-    {"name": "health", "description": "How the gateway is. /health and /ready need no key."},
+    {"name": name, "description": about}
+    for name, about in {
+        "events": "Events from other systems, into the stream.",
+        "reads": "What was seen and found: entities, their metrics, anomalies, rulings.",
+        "cases": "What people work on: the inbox, a case, what is done to it.",
+        "commands": "What the council proposes to do; approved, carried out, undone.",
+        "feedback": "What people think of anomalies and rulings.",
+        "maintenance": "Planned work, during which cases are kept quiet.",
+        "reports": "A case on paper; tables as files.",
+        "stream": "Changes as they happen, as server-sent events.",
+        "graphql": "Reads, cases and feedback by GraphQL.",
+        "pipelines": "Topics, segments and the processors that act on their events.",
+        "channels": "Where people are told, and who is told what.",
+        "alert topics": "Rulings and rule hits for other systems to subscribe to.",
+        "assistant": "Questions to the runbook, the cases and the model.",
+        "documents": "The runbook's documents, and sections proposed for it.",
+        "traces": "Calls of language models: sent here, scored, priced, watched.",
+        "schedules": "Jobs by cron or interval.",
+        "privacy": "What stands behind a token, and how somebody is forgotten.",
+        "keys": "API keys.",
+        "audit": "Who did what, and the proof that nobody changed it.",
+        "health": "How the gateway is. /health and /ready need no key.",
+    }.items()
 ]
 FORGET_EVERY_S = 600.0
 UPLOADS = ("/v1/events", "/v1/documents", "/v1/traces", "/v1/otlp/")

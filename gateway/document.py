@@ -30,14 +30,15 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def page(document: dict[str, Any]) -> str:
-    """The whole document, grouped by tag in the order in which tags appear."""
-    groups: dict[str, list[str]] = {}
+    """The whole document, grouped by tag; described tags come first, in their order."""
+    about = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
+    groups: dict[str, list[str]] = {name: [] for name in about}
     for path, methods in document["paths"].items():
         for method in METHODS:
             if method in methods:
                 route = methods[method]
                 groups.setdefault((route.get("tags") or ["other"])[0], []).append(_route(document, path, method, route))
-    about = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
+    groups = {tag: routes for tag, routes in groups.items() if routes}
     nav = " ".join(f'<a href="#{escape(tag)}">{escape(tag)}</a>' for tag in groups)
     parts = [
         f'<h2 id="{escape(tag)}">{escape(tag)}</h2>{_text(about.get(tag, ""))}{"".join(routes)}' for tag, routes in groups.items()
