@@ -90,8 +90,15 @@ class Compiler:
             from celpy.evaluation import celstr
             from lark import Token
 
-            return constant("string", str(celstr(Token(node.kind, node.word))))
+            return constant("string", self.readable(node, str(celstr(Token(node.kind, node.word)))))
         self.fault(node, "unsigned numbers and bytes are not supported here")
+
+    def readable(self, node: Node, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fault(node, "this text holds half of a surrogate pair")
+        return text
 
     def member(self, node: Node) -> Typed:
         """`attributes.x`, `attributes["x"]`, `enriched.NAME.COLUMN`."""

@@ -10,14 +10,23 @@ number written beside a double is read as a double. What is absent is null: comp
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from pipelines.compiling import Compiler, Typed
 from pipelines.errors import BadExpression
 from pipelines.fields import Scope
-from pipelines.frame import Bits, Frame, Value
+from pipelines.frame import Bits, Frame, Lookups, Value
 from pipelines.syntax import parse
+
+FAULTS = (pa.ArrowException, ValueError, TypeError, OverflowError, LookupError)
+ARROW = {
+    "string": pa.string(), "double": pa.float64(), "int": pa.int64(), "bool": pa.bool_(), "timestamp": pa.timestamp("us", "UTC"),
+    "map": pa.map_(pa.string(), pa.string()),
+}  # fmt: skip
+SAMPLES: dict[str, Any] = {"string": "a", "double": 1.5, "int": 7, "bool": True, "timestamp": 0, "map": [("a", "1")]}
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,21 @@ def compile_expression(text: str, scope: Scope) -> Expression:
         raise BadExpression("it is nested too deeply") from None
     if typed.kind != "bool":
         raise BadExpression(f"it must come out true or false, but it is a {typed.kind}", text)
-    return Expression(text, typed.run, frozenset(compiler.fields), frozenset(compiler.lists), frozenset(compiler.enriched))
+    made = Expression(text, typed.run, frozenset(compiler.fields), frozenset(compiler.lists), frozenset(compiler.enriched))
+    try:
+        made.evaluate(sample(scope))
+    except FAULTS as error:
+        raise BadExpression(f"it cannot be run ({str(error)[:120]})", text) from None
+    return made
+
+
+def sample(scope: Scope) -> Frame:
+    """Two rows, one of them empty: what cannot be run on them never goes live."""
+    columns = {name: pa.array([None, SAMPLES[kind]], ARROW[kind]) for name, kind in scope.fields.items()}
+    lists = {name: pa.array(["a"]) for name in scope.lists}
+    nothing = pa.array([None, 0], pa.int64())
+    enriched = {name: Lookups(nothing, {one: pa.array(["a"]) for one in columns}) for name, columns in scope.enriched.items()}
+    return Frame(pa.table(columns), lists, enriched)
 
 
 def _checked(text: str, scope: Scope) -> tuple[Typed, Compiler]:

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import structlog
 from numpy.typing import NDArray
 
 from pipelines import operators
+from pipelines.expression import FAULTS
 from pipelines.frame import Bits, Frame, Lookups, Value, truth
 from pipelines.plan import ACTING, Plan, Segment, Step, TenantPlan
 
 DEFAULT_TOPIC = "events"
 Key = tuple[str, str, str, int]  # tenant, segment, processor, version
+log = structlog.get_logger("rules")
 NONE = np.empty(0, np.int64)
 
 
@@ -130,7 +133,11 @@ def outcome(step: Step, frame: Frame) -> tuple[Bits, Bits | None]:
     """Rows that a rule hits, and rows that it cannot tell."""
     if step.when is None:
         return listed(step, frame), None
-    found = step.when.evaluate(frame)
+    try:
+        found = step.when.evaluate(frame)
+    except FAULTS as error:  # a rule must not stop the stream: none of these rows can be told
+        log.warning("a rule could not be run", processor=step.processor, version=step.version, error=str(error)[:300])
+        return np.zeros(len(frame), bool), np.ones(len(frame), bool)
     return found.hit, found.error
 
 

@@ -26,7 +26,10 @@ def from_csv(text: str) -> dict[str, dict[str, str]]:
 
     Raises BadList naming the line.
     """
-    rows = [row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) if any(cell.strip() for cell in row)]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise BadList(f"it is no CSV ({error}).") from None
     if not rows:
         raise BadList("the file is empty.")
     header = [cell.strip() for cell in rows[0]]

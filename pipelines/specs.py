@@ -128,11 +128,7 @@ KINDS = ("allow", "deny", "watch", "thresholds", "enrich", "route", "rule", "mod
 
 def read(raw: dict[str, Any]) -> Any:
     """The configuration as a value of its kind; raises BadSpec naming the field."""
-    try:
-        if "\\u0000" in json.dumps(raw, ensure_ascii=False).encode().decode():
-            raise BadSpec("it holds a zero byte.")
-    except UnicodeEncodeError:
-        raise BadSpec("a text holds half of a surrogate pair.") from None
+    check_text(raw)
     try:
         spec = ADAPTER.validate_python(raw)
     except ValidationError as error:
@@ -142,6 +138,15 @@ def read(raw: dict[str, Any]) -> Any:
     if isinstance(spec, Listed) and (spec.list is None) == (not spec.items):
         raise BadSpec("list: name a data list, or write a few items, not both.", "list")
     return spec
+
+
+def check_text(raw: Any) -> None:
+    """JSON may hold texts that Postgres does not take; raises BadSpec."""
+    try:
+        if "\\u0000" in json.dumps(raw, ensure_ascii=False).encode().decode():
+            raise BadSpec("it holds a zero byte.")
+    except UnicodeEncodeError:
+        raise BadSpec("a text holds half of a surrogate pair.") from None
 
 
 def written(spec: Any) -> dict[str, Any]:

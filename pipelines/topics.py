@@ -5,7 +5,7 @@ from typing import Any
 
 from pipelines.errors import BadName, BadSpec, Exists, KafkaRefused, Needed
 from pipelines.guard import check_live, known
-from pipelines.specs import TOPIC
+from pipelines.specs import TOPIC, check_text
 from store.database import Connection, fetch, run
 from store.settings import Settings
 from trust import audit
@@ -89,10 +89,12 @@ def check_schema(schema: dict[str, Any]) -> None:
     """A JSON schema is an object that describes objects; raises BadSpec."""
     if not schema:
         return
-    if schema.get("type", "object") != "object" or not isinstance(schema.get("properties", {}), dict):
+    check_text(schema)
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if schema.get("type", "object") != "object" or not isinstance(properties, dict) or not isinstance(required, list):
         raise BadSpec("schema: a topic's schema is a JSON schema of an object, with `properties`.", "schema")
-    if unknown := sorted(set(schema.get("required", [])) - set(schema.get("properties", {}))):
-        raise BadSpec(f"schema: required, but not described: {', '.join(map(str, unknown))}.", "schema")
+    if unknown := sorted(str(name) for name in required if name not in list(properties)):
+        raise BadSpec(f"schema: required, but not described: {', '.join(unknown)}.", "schema")
 
 
 def admin(settings: Settings) -> Any:
