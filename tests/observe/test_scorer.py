@@ -23,7 +23,7 @@ def figures(part: str) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize(("part", "precision", "recall", "accuracy"), [("dev", 0.958, 1.0, 0.975), ("held", 0.909, 0.833, 0.85)])
 def test_the_figures_that_docs_state(part: str, precision: float, recall: float, accuracy: float) -> None:
-    """docs/llm-observability.md prints these; a change of the scorer that changes them must change the page."""
+    """docs/how-to/watch-language-models.md prints these; a change of the scorer that changes them must change the page."""
     assert figures(part) == pytest.approx((precision, recall, accuracy), abs=0.001)
 
 
