@@ -33,7 +33,9 @@ def grow(database: Database, case_id: str, revision: int, severity: float = 0.8)
 
 
 def test_a_ruling_opens_a_case_once(database: Database, ruled: Ruled, messages: Callable[[], list[ROW]]) -> None:
+    database.listen("rulings", 0)
     case_id = ruled("one", severity=0.9, events=[{"amount": 1000.0}])
+    assert database.listen("rulings", 5)  # the desk is woken by the council's transaction
     ruled("two", "account:B7/EUR", outcome="dismissed")
     ruled("three", "account:C7/EUR", outcome="unresolved", severity=0.6)
     while loop.step(database, Settings()):
