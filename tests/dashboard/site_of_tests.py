@@ -26,7 +26,7 @@ from store.settings import Settings
 from trust import keys
 from trust.roles import Role
 
-LATE_MS = 20_000
+LATE_MS = 60_000
 SECRET = "a secret of the tests"
 
 
