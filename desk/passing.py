@@ -75,10 +75,17 @@ def windows_over(database: Database, desk: Desk) -> int:
 
 def proposals(database: Database, desk: Desk) -> int:
     """Tell of new proposals, and approve those that a policy covers; how many were looked at."""
+    done = 0
+    while done < desk.batch and _proposal(database, desk):
+        done += 1
+    return done
+
+
+def _proposal(database: Database, desk: Desk) -> bool:
+    """One proposal, in a transaction of its own: an approval's audit entry must be the last thing in it."""
     with database.connection() as connection:
         at = fetch(connection, "database_now")[0]["now"]
-        rows = fetch(connection, "desk_unseen_proposals", limit=desk.batch)
-        for row in rows:
+        for row in (found := fetch(connection, "desk_unseen_proposals", limit=1)):
             run(connection, "desk_see_command", tenant=row["tenant"], command_id=row["command_id"], now=at)
             policy = commands.allowed(desk.approve, row)
             if policy is not None:
@@ -86,4 +93,4 @@ def proposals(database: Database, desk: Desk) -> int:
             else:
                 said = f"proposed: {row['action'].replace('_', ' ')} {row['target']}"
                 publish(connection, telling.of_command(row, "command.proposed", row["severity"], said, row["ruling_id"]))
-        return len(rows)
+        return bool(found)
