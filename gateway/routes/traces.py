@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Discriminator, Field, Tag
 
 from gateway import problems
 from gateway.access import App, Needs, Now, Store
@@ -34,6 +34,14 @@ class Batch(BaseModel):
     traces: list[Posted] = Field(min_length=1, max_length=MOST)
 
 
+def _tag(body: Any) -> str:
+    """Which of the two a body is, so that a fault in one is not told as a fault in the other."""
+    return "batch" if isinstance(body, dict) and "traces" in body else "trace"
+
+
+Body = Annotated[Annotated[Posted, Tag("trace")] | Annotated[Batch, Tag("batch")], Discriminator(_tag)]
+
+
 class TraceAnswer(BaseModel):
     """What became of one trace. `repeated`: it was sent before, or sampling dropped it; nothing changed."""
 
@@ -51,7 +59,7 @@ class TakenAnswer(BaseModel):
 
 
 @router.post("/traces", status_code=202, summary="Send traces")
-def send_traces(caller: Analyst, store: Store, settings: App, now: Now, body: Posted | Batch) -> TakenAnswer:
+def send_traces(caller: Analyst, store: Store, settings: App, now: Now, body: Body) -> TakenAnswer:
     """One trace, or `{"traces": […]}`; scored within seconds. A key with the scope `traces:PROJECT` sends to that project."""
     given = body.traces if isinstance(body, Batch) else [body]
     default, arrivals, ids = projects.default_project(caller), list[Arrival](), list[str]()
