@@ -85,6 +85,7 @@ def ask(
     seq = _keep(asking, caller, key, "user", question)
     reading = follow(_before(last), read(question, asking.now, asking.zone), question)
     history = [f"{row['role']}: {row['text']}" for row in reversed(last)]
+    asking = replace(asking, asker=caller.actor, session=key)
     return _told(asking, caller, key, seq, question, reading, voice, history, why)
 
 

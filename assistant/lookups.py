@@ -33,6 +33,8 @@ class Asking:
     zone: ZoneInfo
     alias: Callable[[str], str | None] = lambda name: None
     watch: Callable[[Answered], object] | None = None  # told of every answer; None: nobody
+    asker: str = ""  # an actor, and their conversation, so that their traces can be found and deleted
+    session: str = ""
     calls: list[Call] = field(default_factory=list, compare=False)  # of a model, while one answer is made
 
     def fetch(self, query: str, /, **given: Any) -> list[Row]:
@@ -192,6 +194,7 @@ def _flag(row: Row) -> Exhibit:
 
 def _ruling(row: Row) -> Exhibit:
     command: Row = next(iter(row["commands"]), {})
+    steps = "; ".join(str(step["text"]).rstrip(".") for step in (row["next_steps"] or [])[:3] if step.get("text"))
     said = {
         f"{one.get('role')}_said": quoting.plain(" ".join(one["said"]), 300) for one in row["opinions"] or [] if one.get("said")
     }
@@ -199,7 +202,8 @@ def _ruling(row: Row) -> Exhibit:
         "ruling", row["case_id"], f"{row['case_id']} on {entity_words(row['entity'])}",
         quoting.plain(row["root_cause"] or "", CAUSE_CAP),
         case=row["case_id"], outcome=row["outcome"], confidence=row["confidence"], council=row["council"], lane=row["lane"],
-        status=row["status"], assignee=row["assignee"], command=command.get("action"), command_state=command.get("state"), **said,
+        status=row["status"], assignee=row["assignee"], command=command.get("action"), command_state=command.get("state"),
+        next_steps=steps or None, **said,
     )  # fmt: skip
 
 

@@ -32,7 +32,8 @@ def answered(
     """Tell whoever watches of an answer and the model calls that went into it. `model`: who spoke, where no model did."""
     if asking.watch is not None:
         began = datetime.now(UTC) - timedelta(milliseconds=took_ms)
-        asking.watch(Answered(source, question, answer, tuple(contexts), model, began, took_ms, tuple(asking.calls)))
+        asking.watch(Answered(source, question, answer, tuple(contexts), model, began, took_ms, tuple(asking.calls),
+                              session=asking.session, user=asking.asker or None))  # fmt: skip
     asking.calls.clear()
 
 

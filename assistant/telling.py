@@ -125,6 +125,8 @@ def ruling(one: Exhibit) -> list[Line]:
     if (action := str(one.fields.get("command", ""))) in ACTIONS:
         state = STATES.get(str(one.fields.get("command_state")), "")
         lines.append(Line(f"It proposed {ACTIONS[action]}{f'; {state}' if state else ''}.", (one.mark,)))
+    if "next_steps" in one.fields and outcome != "dismissed":
+        lines.append(Line(f"Next steps: {one.ref('next_steps')}."))
     if (status := str(one.fields.get("status", ""))) and status != "open":
         lines.append(Line(f"On the desk the case is {status}{_assignee(one)}.", (one.mark,)))
     elif status == "open" and outcome != "dismissed":

@@ -1,5 +1,6 @@
 """A prompt with retrieved context through the model."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -79,5 +80,6 @@ def put_prompt(
         wanted.prompt, tuple(wanted.texts), tuple(name.replace("\0", "") for name in wanted.sections),
         tuple(name.replace("\0", "") for name in wanted.cases), wanted.search, wanted.cached,
     )  # fmt: skip
-    answer = infer.infer(asking_of(store, caller.tenant, now, app), prompt, voice, why)
+    asking = replace(asking_of(store, caller.tenant, now, app), asker=caller.actor)
+    answer = infer.infer(asking, prompt, voice, why)
     return InferOut.model_validate(vars(answer))
