@@ -14,8 +14,9 @@ def dashboard(
 ) -> None:
     """Serve the pages for analysts and engineers until stopped.
 
-    Live shows what needs somebody now, Entity one account or service with what was expected of it, Health the system itself,
-    Runbook the sections that rulings cite. The database is the one in the settings; without events the pages say what to start.
+    Inbox shows what needs somebody now, a case all that is known of it and what can be done, Ask answers questions, More has the
+    runbook, model calls, alerts, pipelines, health and settings. People sign in with an API key (conclave keys create), or with
+    OpenID Connect where Streamlit's secrets have a section \\[auth]; dashboard.sign_in = "off" is for one person on this machine.
     """
     from dashboard.serve import address, command
     from store.settings import settings

@@ -163,11 +163,12 @@ def quiet(row: Row) -> str:
         kept = f" {row['recurrences']} kept quiet so far." if row["recurrences"] else ""
         return escaped(said + kept, 900)
     if row["snoozed_until"] is not None and row["snoozed_until"] > row["now"]:
-        seen = row["snooze"] or {}
-        return escaped(
-            f"Snoozed until {words.instant(row['snoozed_until'])} by {people.called(row['snoozed_by'])}. It wakes by itself "
-            f"when it grows past what was seen then: severity {words.severity(float(seen.get('severity', row['severity'])))}, "
-            f"{seen.get('hits', row['hits'])} hits, {seen.get('members', row['members'])} entities.",
-            600,
-        )
+        return escaped(_asleep(row, {**row, **(row["snooze"] or {})}), 600)
     return "Held quiet by a maintenance window." if row["held_by"] is not None else ""
+
+
+def _asleep(row: Row, seen: Row) -> str:
+    """Until when, by whom, and past what it wakes by itself; `seen`: as it was when it was snoozed."""
+    grown = f"severity {words.severity(seen['severity'])}, {seen['hits']} hits, {seen['members']} entities"
+    by, until = people.called(row["snoozed_by"]), words.instant(row["snoozed_until"])
+    return f"Snoozed until {until} by {by}. It wakes by itself when it grows past what was seen then: {grown}."

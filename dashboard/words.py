@@ -8,6 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
 from rag.names import DETECTORS
+from trust.vault import hide
 
 OUTCOMES = {"confirmed": "Confirmed", "dismissed": "Dismissed", "unresolved": "Unresolved"}
 SYMBOLS = {"confirmed": "▲", "dismissed": "○", "unresolved": "◆"}
@@ -26,8 +27,8 @@ ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)  # the reader's, set 
 
 
 def visible(text: object, most: int = 500) -> str:
-    """`text` without control and direction characters, newlines as spaces, cut at `most` characters."""
-    plain = "".join(_seen(character) for character in str(text)[: most * 2])
+    """`text` without control and direction characters, sealed parts as such, newlines as spaces, cut at `most` characters."""
+    plain = "".join(_seen(character) for character in hide(str(text))[: most * 2])
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 

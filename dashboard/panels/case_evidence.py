@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import cards, casetables, history, markup, reading, shell, words
-from dashboard.panels import download
+from dashboard.panels import download, reveal
 from desk import feedback as opinions
 from desk import life
 from trust.roles import Role
@@ -65,6 +65,7 @@ def charts(row: Row) -> None:
         default = "7 days" if name.startswith(("account", "counterparty")) else "24 hours"
         span = st.segmented_control("Range", list(SPANS), default=default, required=True, label_visibility="collapsed",
                                     key=f"case-span-{default}")  # fmt: skip
+    reveal.offer(names, "case")
     _chart(str(name), SPANS[str(span)])
     found = reading.rows("dashboard_case_anomalies", case_id=row["case_id"], most=200)
     st.html(markup.head("Anomalies", f"{len(found)} kept of {row['hits']} hits, newest first"))

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import cards, history, lists, markup, reading, shell, summary, tables, words
+from dashboard.panels import reveal
 
 NO_FLAG = "<b>Nothing has been flagged yet.</b> Type a part of a name to find any entity."
 NOT_FOUND = "<b>No entity has this in its name.</b> Try a part of it."
@@ -16,7 +17,11 @@ def find(name: str) -> None:
     )
     if name and not typed:
         return
-    found = [row for row in reading.rows("dashboard_found", typed=typed.strip()[:200], most=24) if typed or row["episodes"]]
+    found = [
+        row
+        for row in reading.rows("dashboard_found", typed=reveal.searched(typed.strip()[:200]), most=24)
+        if typed or row["episodes"]
+    ]
     st.html(markup.head("Found" if typed else "Flagged most severely", "the worst severity first"))
     st.html(lists.results(found) if found else markup.note(NOT_FOUND if typed else NO_FLAG))
 
@@ -52,6 +57,7 @@ def shown(name: str) -> None:
         return
     kind, subject, qualifier = words.named(entity["entity"])
     st.html(markup.title(subject, " ".join(part for part in (kind, qualifier) if part)) + markup.facts(summary.known(entity)))
+    reveal.offer([entity["entity"]], "entity")
     st.html(markup.head("Window", "red ◆ an anomaly; the band beside it is the range expected before it was learned"))
     chart(entity)
     found = reading.rows("dashboard_entity_anomalies", entity_hash=entity["entity_hash"], most=300)

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import cases, markup, reading, shell, words
-from dashboard.panels import choice, download, filters
+from dashboard.panels import choice, download, filters, reveal
 from dashboard.panels.case_steps import acknowledge
 from desk import cases as cases_
 from trust.roles import Role
@@ -56,7 +56,7 @@ def listed() -> None:
         kind = choice.of("Kind", KINDS, "kind")
         typed = choice.typed("Find", "q", "A part of a name, title or id")
     tag = st.query_params.get("tag") or None
-    asked = {"sort": sort, "kind": kind, "q": typed or None, "tag": tag, **VIEWS[view]}
+    asked = {"sort": sort, "kind": kind, "q": reveal.searched(typed) or None, "tag": tag, **VIEWS[view]}
     asked |= {"assignee": reading.caller().actor} if view == "Mine" else {}
     most = st.session_state.setdefault("inbox_most", PER_PAGE)
     page = cases_.inbox(reading.tenant(), reading.caller().tenant, cases_.Filters(**asked, limit=most))
