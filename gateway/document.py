@@ -1,6 +1,7 @@
 """The OpenAPI document as one page that people read: no script, nothing loaded from elsewhere."""
 
 import json
+import re
 from html import escape
 from typing import Any
 
@@ -25,6 +26,7 @@ a{color:#8ab8ff}
 h2,td{border-color:#2d3742}
 .q{color:#98a5b3}
 }"""
+CODE = re.compile(r"`([^`]+)`")
 DEEPEST = 6  # schemas may hold themselves
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -84,7 +86,8 @@ def _example(document: dict[str, Any], content: dict[str, Any]) -> str:
 
 
 def _text(words: str) -> str:
-    return "".join(f"<p>{escape(part)}</p>" for part in words.split("\n\n") if part.strip())
+    parts = [CODE.sub(r"<code>\1</code>", escape(part)) for part in words.split("\n\n") if part.strip()]
+    return "".join(f"<p>{part}</p>" for part in parts)
 
 
 def example(document: dict[str, Any], schema: dict[str, Any], depth: int = 0) -> Any:
