@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from notify.addresses import reach_of
 from notify.config import Config, Held, load
@@ -16,6 +17,7 @@ from store.database import Connection, Database
 from store.settings import Settings
 
 PURGED = 2000
+PURGE_EVERY = timedelta(hours=1)
 MOMENTS = ("deliveries", "notices", "messages")
 
 
@@ -36,7 +38,7 @@ def step(
     done = match_some(database, config_of, tuned.batch, now)
     done += flush_some(database, config_of, tuned, now)
     done += deliver_some(database, config_of, tools_of, settings, now)
-    return done or purge(database, settings, now)
+    return done or purge_if_due(database, settings, now)
 
 
 def configs(database: Database, settings: Settings) -> ConfigOf:
@@ -58,6 +60,19 @@ def tools(settings: Settings, targets: Targets) -> ToolsOf:
         return Tools(settings, vault, reach_of(settings.notify), now, targets.processor, targets.model)
 
     return tools_of
+
+
+PURGED_AT: WeakKeyDictionary[Database, datetime] = WeakKeyDictionary()
+
+
+def purge_if_due(database: Database, settings: Settings, now: datetime) -> int:
+    """Once an hour in this process, and then until nothing is left to remove."""
+    if database in PURGED_AT and now - PURGED_AT[database] < PURGE_EVERY:
+        return 0
+    removed = purge(database, settings, now)
+    if removed == 0:
+        PURGED_AT[database] = now
+    return removed
 
 
 def purge(database: Database, settings: Settings, now: datetime) -> int:

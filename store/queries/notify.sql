@@ -161,7 +161,7 @@ delete from bundles where (tenant, bundle_id) in (
 -- name: notify_purge_notices
 -- Notices that left before a moment.
 delete from notices where (tenant, route_id, message_id) in (
-  select tenant, route_id, message_id from notices where bundle_id is not null and due_at < %(before)s limit %(limit)s);
+  select tenant, route_id, message_id from notices where bundle_id is not null and created_at < %(before)s limit %(limit)s);
 
 -- name: notify_purge_messages
 -- Dispatched messages before a moment that wait nowhere.

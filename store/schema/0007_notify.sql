@@ -98,6 +98,7 @@ create table notices (
 create index notices_waiting on notices (due_at) where bundle_id is null;
 create index notices_by_group on notices (tenant, route_id, group_key) where bundle_id is null;
 create index notices_by_bundle on notices (tenant, bundle_id);
+create index notices_by_time on notices using brin (created_at);
 create index notices_by_message on notices (tenant, message_id);
 
 create table deliveries (

@@ -62,7 +62,7 @@ def test_an_incident_of_many_cases_ends_with_the_last(pager: Post, receiver: Rec
     shared = receiver.got[[got.json["payload"]["custom_details"]["total"] for got in receiver.got].index(21)].json["dedup_key"]
     for number in range(29):
         pager.publish("case.resolved" if number % 2 else "case.acknowledged", subject=f"case-{number}")
-        pager.run(1)
+    pager.run(1)
     assert ("resolve", shared) not in events(receiver)
     assert ("acknowledge", shared) not in events(receiver), "the last is still open"
     pager.publish("case.resolved", subject="case-29")
