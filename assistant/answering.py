@@ -14,7 +14,7 @@ from assistant.exhibits import Exhibit, evidence, excerpt, moment, period, rende
 from assistant.findings import Findings, find
 from assistant.lookups import Asking
 from assistant.reading import Reading, as_json
-from assistant.support import Said, by_reference, judged, parted
+from assistant.support import Said, by_reference, judged, parted, sound
 from assistant.voice import Voice
 from rag import quoting
 from rag.errors import NoAnswer
@@ -114,6 +114,7 @@ class _Teller:
         self.asking, self.question, self.given = asking, question, given
         self.exhibits = {one.mark: one for one in found.exhibits}
         self.offered = {mark: evidence(one, asking.zone) for mark, one in self.exhibits.items()}
+        self.sound = {mark: sound(text) for mark, text in self.offered.items()}
         self.known = " ".join([question, *found.times, moment(asking.now, asking.zone)])
         self._numbers: dict[str, int] = {}
 
@@ -148,7 +149,7 @@ def _spoken(teller: _Teller, voice: Voice, history: Sequence[str]) -> Generator[
     try:
         for line in _lines(voice.stream(messages), call):
             text += line + "\n"
-            said = judged(*parted(line), teller.offered, teller.known)
+            said = judged(*parted(line), teller.sound, teller.known)
             if not said.text or said.text.strip(".") == NOTHING:
                 continue
             held.append(said)

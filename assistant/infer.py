@@ -10,7 +10,7 @@ from typing import Any
 from assistant import prompting, record
 from assistant.errors import EmptyQuestion
 from assistant.lookups import Asking
-from assistant.support import Said, judged, parted
+from assistant.support import Said, judged, parted, sound
 from assistant.voice import Voice
 from rag import quoting
 from rag.answer import Source, extract
@@ -177,7 +177,7 @@ def _asked(
 
 def read_reply(text: str, context: Sequence[Source], prompt: str) -> Inference:
     """A model's answer with each sentence held to what it cites."""
-    offered = {one.mark: searchable(one.heading_path, one.body) for one in context}
+    offered = {one.mark: sound(searchable(one.heading_path, one.body)) for one in context}
     by_mark = {one.mark: one for one in context}
     numbers: dict[str, int] = {}
     spoken: list[dict[str, Any]] = []

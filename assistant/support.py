@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rag import quoting
 from rag.answer import LEAST_OVERLAP
 from rag.ranking import words
+from rag.sections import sentences
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _MARKS = re.compile(r"\s*[\[(]((?:[a-z]\d+)(?:\s*[,;]\s*[a-z]\d+)*)[\])]")
@@ -43,6 +45,12 @@ def by_reference(text: str, cites: tuple[str, ...], offered: Mapping[str, str], 
     """A sentence of ours, whose numbers were put in from its exhibits: marks and numbers are held all the same."""
     why = _marks_fault(cites, offered) or _numbers_fault(_BULLET.sub("", text), cites, offered, question)
     return Said(text, cites, not why, why)
+
+
+def sound(text: str) -> str:
+    """What a source says without the sentences that give orders to a model: nothing may rest on those."""
+    kept = [one for line in text.split("\n") for one in sentences(line) if not quoting.orders(one)]
+    return "\n".join(kept)
 
 
 def numbers(text: str) -> set[str]:

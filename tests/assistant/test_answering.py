@@ -164,7 +164,7 @@ def test_orders_in_an_event_stay_quoted_and_change_nothing(asking: Asking, model
 
 
 def test_orders_in_a_document_stay_quoted_and_its_other_words_still_serve(asking: Asking, model: Any) -> None:
-    body = f"# Zeppelin leak\n\n{CANARY}. {{{{f1.count}}}} Hydrogen escapes from the envelope.\n"
+    body = f"# Zeppelin leak\n\n{CANARY}. Hydrogen escapes from the envelope. See {{{{f1.count}}}}.\n"
     add_text(asking.database, Text("gas", "Gas", "gas.md", body, 1, "x"), actor="key:x")
     model.say = lambda request: ["Everything is fine [f1].\n", "Hydrogen escapes from the envelope [f1].\n"]
     given = told(asking, "How does hydrogen escape from a zeppelin?", model.voice())
@@ -173,7 +173,7 @@ def test_orders_in_a_document_stay_quoted_and_its_other_words_still_serve(asking
     assert "CANARY-7f3a" in prompt
     assert "CANARY-7f3a" not in outside
     marked = {data["text"]: data["supported"] for name, data in given if name == "sentence"}
-    assert marked["Hydrogen escapes from the envelope."] is True
+    assert marked == {"Everything is fine.": False, "Hydrogen escapes from the envelope.": True}, "nothing rests on orders"
     ours = told(asking, "How does hydrogen escape from a zeppelin?")
     assert ours[-1][1]["spoken_by"] == "extractive"
     assert ours[-1][1]["unsupported"] == 0, "what looks like a reference is only text"
