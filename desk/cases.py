@@ -77,7 +77,8 @@ def counts(queries: Queries, tenant: str) -> ROW:
     """How many cases stand where, and what is kept quiet.
 
     `open`, `acknowledged`, `investigating`, `snoozed`, `held`, `late`, `unassigned`, `resolved`, `dismissed`, `recurrences` (kept
-    quiet by dismissals), `expected_loss` (of the awake ones; None when it is known of none), `loss_unknown`, `next_wake_at`.
+    quiet by dismissals), `expected_loss` of the awake ones in `loss_currency`, the commonest (None when it is known of none),
+    `loss_unknown` (unknown, or in another currency), `next_wake_at`.
     """
     return queries.fetch("desk_counts", tenant=tenant)[0]
 

@@ -121,10 +121,12 @@ def bond(one: Fingerprint, other: Fingerprint, topology: Topology, desk: Desk) -
 
 def _reasons(one: Fingerprint, other: Fingerprint, topology: Topology, desk: Desk) -> list[tuple[float, str]]:
     near, long = desk.join_within_s, desk.same_subject_within_s
+    same = one.subject == other.subject
     return [
-        (long, f"both are about {one.subject}" if one.subject == other.subject else ""),
+        # a busy place, and a service that others bring down, have several troubles a day; an account has one
+        (long if one.kind == "account" else near, f"both are about {one.subject}" if same else ""),
         (near, _beneath(one, other, topology)),
-        (long, _tried(one, other) or _tried(other, one)),
+        (long, _tried(one, other, near) or _tried(other, one, near)),
         (near, _there(one, other) or _there(other, one)),
         (near, _shared(one, other)),
     ]
@@ -139,8 +141,10 @@ def _beneath(one: Fingerprint, other: Fingerprint, topology: Topology) -> str:
     return ""
 
 
-def _tried(account: Fingerprint, place: Fingerprint) -> str:
+def _tried(account: Fingerprint, place: Fingerprint, slack_s: float) -> str:
+    """A card is tried first and spent afterwards: what the account did long before has another cause."""
     tried = account.kind == "account" and place.kind == "counterparty" and place.pattern == TRIED
+    tried = tried and (place.started_at - account.last_at).total_seconds() <= slack_s
     return f"{account.subject} was among the cards tried at {place.subject}" if tried and account.name in place.accounts else ""
 
 

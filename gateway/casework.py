@@ -122,8 +122,9 @@ class Counts(BaseModel):
     resolved: int
     dismissed: int
     recurrences: int = Field(description="kept quiet by dismissals in force")
-    expected_loss: float | None
-    loss_unknown: int
+    expected_loss: float | None = Field(description="of those that need somebody; null: unknown of all")
+    loss_currency: str | None = Field(description="the commonest among them")
+    loss_unknown: int = Field(description="of how many it is unknown, or in another currency")
     next_wake_at: AwareDatetime | None
 
 

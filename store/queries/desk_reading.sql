@@ -36,18 +36,22 @@ where %(after_rank)s::double precision is null or (rank, case_id) < (%(after_ran
 order by rank desc, case_id desc limit %(limit)s;
 
 -- name: desk_counts
--- How many cases stand where, and what is kept quiet.
+-- How many cases stand where, and what is kept quiet; losses in the commonest currency, others count as unknown.
+with f as (
+  select *, status in ('open', 'acknowledged', 'investigating') as active,
+         status in ('open', 'acknowledged', 'investigating') and snoozed_until is null and held_by is null as awake
+  from case_files where tenant = %(tenant)s and head is null),
+common as (select mode() within group (order by loss_currency) as currency from f where awake and expected_loss is not null)
 select count(*) filter (where awake and status = 'open') as open, count(*) filter (where awake and status = 'acknowledged') as acknowledged,
        count(*) filter (where awake and status = 'investigating') as investigating,
        count(*) filter (where active and snoozed_until is not null) as snoozed, count(*) filter (where active and held_by is not null) as held,
        count(*) filter (where awake and cardinality(breached) > 0) as late, count(*) filter (where awake and assignee is null) as unassigned,
        count(*) filter (where status = 'resolved') as resolved, count(*) filter (where status = 'dismissed') as dismissed,
        coalesce(sum(recurrences) filter (where status = 'dismissed'), 0)::bigint as recurrences,
-       sum(expected_loss) filter (where awake) as expected_loss, count(*) filter (where awake and expected_loss is null) as loss_unknown,
+       sum(expected_loss) filter (where awake and loss_currency = common.currency) as expected_loss, common.currency as loss_currency,
+       count(*) filter (where awake and (expected_loss is null or loss_currency <> common.currency)) as loss_unknown,
        min(snoozed_until) filter (where active) as next_wake_at
-from (select *, status in ('open', 'acknowledged', 'investigating') as active,
-             status in ('open', 'acknowledged', 'investigating') and snoozed_until is null and held_by is null as awake
-      from case_files where tenant = %(tenant)s and head is null) f;
+from common left join f on true group by common.currency;
 
 -- name: desk_case
 -- A case with the ruling in force on it.

@@ -37,7 +37,7 @@ class Desk(Section):
     """Cases as people work on them: grouping, limits, commands."""
 
     join_within_s: Seconds = Field(1800, description="cases of one cause join when their hits lie this near in event time")
-    same_subject_within_s: Seconds = Field(86_400, description="the same for cases of the very same account, place or service")
+    same_subject_within_s: Seconds = Field(86_400, description="the same for one account, and for a card tried and then spent")
     recur_within_s: Seconds = Field(7 * 86_400, description="a recurrence after this long is a new case")
     dismissal_days: Positive = Field(30, description="how long a dismissal keeps recurrences quiet, unless it says otherwise")
     worse_by: Share = Field(0.1, description="a severity higher by this much breaks a snooze or a dismissal")

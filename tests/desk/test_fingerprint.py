@@ -72,6 +72,8 @@ def test_the_reasons_are_said() -> None:
     assert (
         why(tested, one("account:A1", "spree", 300)) == "account:A1 was among the cards tried at counterparty:T9, 300 min apart"
     )
+    assert why(tested, one("account:A1", "large payment", -300)) == ""  # spent before it was tried: another cause
+    assert why(one("service:payments"), one("service:payments", at_min=180)) == ""
     there = one("account:A2", "large payment", 5, counterparties=frozenset({"T9"}), accounts=frozenset({"A2"}))
     assert why(tested, there) == "account:A2 was flagged at counterparty:T9, which is flagged itself, 300 s apart"
     spree = [one(f"account:A{n}", "spree", n, counterparties=frozenset({"T9"})) for n in (1, 2)]

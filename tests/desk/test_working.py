@@ -116,6 +116,13 @@ def test_the_inbox_is_narrowed_and_ordered(database: Database, ruled: Ruled, ana
     assert sorted(ids(assignee="")) == ["dear", "outage"]
     assert ids(tag="vip") == ids(kind="service") == ids(q="SEARCH") == ["outage"]
     assert ids(q="%") == ids(tag="no") == ids(late=True) == []
+    ruled("swiss", "account:D4/CHF", events=[{"amount": 5.0, "currency": "CHF", "counterparty_id": "T4"}])
+    intake.take(database, Desk())
+    counted = cases.counts(view, "main")
+    assert (counted["expected_loss"], counted["loss_currency"], counted["loss_unknown"]) == (
+        9000 * 0.7 * 0.8 + 10 * 0.95 * 0.8, "EUR", 2,
+    )  # fmt: skip
+    assert cases.counts(database.of("empty"), "empty")["open"] == 0
     week = datetime.now(UTC) + timedelta(days=7)
     first = cases.inbox(view, "main", cases.Filters(limit=1), now=week)
     assert first.items[0]["rank"] > 8 * 9000 * 0.7 * 0.8 * 0.99
