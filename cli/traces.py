@@ -58,7 +58,7 @@ def worst(
         typer.echo(json.dumps({"worst": [row | {"parts": [asdict(part) for part in row["parts"]]} for row in rows]}, default=str))
         return
     for row in rows:
-        typer.echo(f"{row['value']:.2f}  {row['trace_id']}  {row['project']}  {row['model'] or 'unknown model'}")
+        typer.echo(f"{row['value']:.2f}  {row['trace_id']}  {row['project']}  {_line(row['model']) or 'unknown model'}")
         typer.echo(f"      ? {_line(row['query'])}")
         for part in row["parts"]:
             if part.text.strip():
@@ -86,7 +86,7 @@ def report(project: ProjectName = None, days: Days = 7.0, as_json: AsJson = Fals
     for line in lines:
         cost = "unknown" if line.cost.value is None else f"{line.cost.value:.4g}"
         unknown = f", unknown for {line.unknown_cost:,.0f}" if line.unknown_cost else ""
-        typer.echo(f"  {line.name or 'unknown model'}: {line.traces:,.0f} traces, cost {cost}{unknown}")
+        typer.echo(f"  {_line(line.name) or 'unknown model'}: {line.traces:,.0f} traces, cost {cost}{unknown}")
 
 
 def _stretch(project: str | None, days: float) -> "Stretch":
