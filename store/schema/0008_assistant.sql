@@ -1,12 +1,12 @@
 -- Documents get the tenant into their keys and keep their versions; conversations, the answers' cache, proposed sections.
-alter table sections drop constraint sections_doc_id_fkey;
+alter table sections drop constraint sections_doc_id_fkey, drop constraint sections_pkey;
+alter table documents drop constraint documents_pkey;
 update sections set doc_id = substr(doc_id, length(tenant) + 2), section_id = substr(section_id, length(tenant) + 2)
   where tenant <> 'main' and starts_with(doc_id, tenant || '/');
 update documents set doc_id = substr(doc_id, length(tenant) + 2) where tenant <> 'main' and starts_with(doc_id, tenant || '/');
-alter table documents drop constraint documents_pkey, add primary key (tenant, doc_id),
+alter table documents add primary key (tenant, doc_id),
   add column version integer not null default 1;  -- the one that is searched
-alter table sections drop constraint sections_pkey, add primary key (tenant, section_id),
-  add foreign key (tenant, doc_id) references documents on delete cascade;
+alter table sections add primary key (tenant, section_id), add foreign key (tenant, doc_id) references documents on delete cascade;
 drop index sections_by_doc;
 create index sections_by_doc on sections (tenant, doc_id, position);
 
