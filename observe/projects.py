@@ -34,6 +34,7 @@ class Project:
     created_by: str
     created_at: Any
     version: int
+    tidied_at: Any = None
 
 
 def allowed(caller: Caller) -> frozenset[str] | None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from observe.errors import UnknownTrace
 from observe.texts import Reader, user_hash
@@ -12,26 +13,33 @@ from trust import audit
 
 STEP = 2_000  # traces of one transaction
 DROPPED_FOR, SHAPES_FOR, COUNTS_FOR = timedelta(days=1), timedelta(days=30), timedelta(days=400)
-PAGE = 500
+PAGE, PROJECTS = 500, 20
 
 
 def tidy(database: Database, settings: Settings, now: datetime) -> int:
-    """Remove what is past its time, when that is due and nobody else is at it; the rows removed, 0 when it was not due."""
-    last = database.fetch("last_observe_tidy")[0]["at"]
-    if last is not None and now - last < timedelta(seconds=settings.observe.tidy_every_s):
-        return 0
+    """Remove what is past its time in the projects that are due; the rows removed."""
+    before = now - timedelta(seconds=settings.observe.tidy_every_s)
     with database.connection() as connection:
-        if not fetch(connection, "try_observe_tidy")[0]["mine"]:
-            return 0
-        removed = run(connection, "remove_old_traces", now=now, limit=STEP)
-        more = removed == STEP
-        removed += run(connection, "remove_dropped_traces", before=now - DROPPED_FOR)
-        removed += run(connection, "remove_shapes", before=now - SHAPES_FOR)
-        removed += run(connection, "remove_trace_hours", before=now - COUNTS_FOR)
-        removed += run(connection, "remove_firings", before=now - COUNTS_FOR)
-        if not more:
-            run(connection, "record_maintenance", at=now, removed={"observe": removed})
+        due = fetch(connection, "take_untidied", before=before, limit=PROJECTS)
+        return sum(_tidy(connection, row, now) for row in due) + (_tidy_beside(connection, now) if due else 0)
+
+
+def _tidy(connection: Connection, project: dict[str, Any], now: datetime) -> int:
+    """A piece of one project; it stays due while there may be more."""
+    place = {"tenant": project["tenant"], "project": project["project"]}
+    before = now - timedelta(days=project["retention_days"])
+    removed = run(connection, "remove_old_traces", **place, before=before, limit=STEP)
+    if removed < STEP:
+        run(connection, "tidied", **place, now=now)
     return removed
+
+
+def _tidy_beside(connection: Connection, now: datetime) -> int:
+    """What belongs to no trace that is kept: ids of dropped ones, shapes, counts, alerts of long ago."""
+    removed = run(connection, "remove_dropped_traces", before=now - DROPPED_FOR)
+    removed += run(connection, "remove_shapes", before=now - SHAPES_FOR)
+    removed += run(connection, "remove_trace_hours", before=now - COUNTS_FOR)
+    return removed + run(connection, "remove_firings", before=now - COUNTS_FOR)
 
 
 def delete_trace(connection: Connection, tenant: str, trace_id: str, actor: str, now: datetime) -> None:

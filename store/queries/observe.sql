@@ -177,11 +177,19 @@ select 1 as waits from traces where judging in ('waiting', 'leased') limit 1;
 -- The judge's part is done, or failed.
 update traces set judging = %(state)s, judging_until = null where tenant = %(tenant)s and trace_id = %(trace_id)s;
 
+-- name: take_untidied
+-- Projects whose old traces are due to go, held against other workers.
+select tenant, project, retention_days from trace_projects where tidied_at is null or tidied_at <= %(before)s
+order by tidied_at nulls first, tenant, project limit %(limit)s for update skip locked;
+
 -- name: remove_old_traces
--- Some traces past their project's retention.
+-- Some of a project's traces that came before a moment.
 delete from traces where (tenant, trace_id) in (
-  select t.tenant, t.trace_id from traces t join trace_projects p using (tenant, project)
-  where t.received_at < %(now)s - make_interval(days => p.retention_days) limit %(limit)s);
+  select tenant, trace_id from traces where tenant = %(tenant)s and project = %(project)s and received_at < %(before)s limit %(limit)s);
+
+-- name: tidied
+-- A project has none left that are past their time.
+update trace_projects set tidied_at = %(now)s where tenant = %(tenant)s and project = %(project)s;
 
 -- name: remove_dropped_traces
 -- Ids of dropped traces after a day.
@@ -198,14 +206,6 @@ delete from trace_hours where hour < %(before)s;
 -- name: remove_firings
 -- Alerts resolved long ago.
 delete from llm_firings where state = 'resolved' and resolved_at < %(before)s;
-
--- name: try_observe_tidy
--- Whether this transaction may tidy; false while another one does.
-select pg_try_advisory_xact_lock(hashtextextended('observe tidy', 0)) as mine;
-
--- name: last_observe_tidy
--- When traces were last tidied.
-select max(at) as at from maintenance_runs where removed ? 'observe';
 
 -- name: delete_trace
 -- One trace with spans and scores.

@@ -14,6 +14,7 @@ create table trace_projects (
   created_by     text not null,
   created_at     timestamptz not null default now(),
   version        integer not null default 1,
+  tidied_at      timestamptz,                 -- when traces past their retention were last removed
   primary key (tenant, project)
 );
 
