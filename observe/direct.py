@@ -51,8 +51,10 @@ def put(queries: Queries, settings: Settings, sender: Sender, project: str, span
     if not project or not spans:
         return False
     try:
-        intake.accept(queries, sender, [Arrival(project, span) for span in spans], settings, now)
+        taken = intake.accept(queries, sender, [Arrival(project, span) for span in spans], settings, now)
     except ConclaveError as error:
         log.warning("a trace of our own was not kept", error=str(error), source=sender.source)
         return False
-    return True
+    if taken.refused:
+        log.warning("a span of our own was refused", why=taken.refused[0].why, source=sender.source)
+    return not taken.refused
