@@ -23,7 +23,7 @@ GROUPS = {
         st.Page("views/runbook.py", title="Runbook", url_path="runbook"),
         st.Page("views/traces.py", title="LLM traces", url_path="traces"),
         st.Page("views/alerts.py", title="Alerts and channels", url_path="alerts"),
-        st.Page("views/pipelines.py", title="Pipelines", url_path="pipelines"),
+        st.Page("views/processing.py", title="Pipelines", url_path="pipelines"),
         st.Page("views/health.py", title="Health", url_path="health"),
         st.Page("views/settings.py", title="Settings", url_path="settings"),
     ],

@@ -12,8 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard
 from dashboard import reading
+from desk import loop
 from store.database import Database
-from store.settings import settings
+from store.settings import Settings, settings
 
 VIEWS = Path(str(dashboard.__file__)).with_name("views")
 NAMES = ("live", "entity", "health", "runbook")
@@ -63,15 +64,52 @@ def html_of(page: AppTest) -> str:
     return "".join(element.proto.body for element in page.get("html"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+EMPTY = {
+    "inbox": "Nothing needs you",
+    "case": "Which case?",
+    "live": "conclave demo",
+    "entity": "Nothing has been flagged yet",
+    "council": "No such ruling",
+    "chat": "Ask about an account",
+    "runbook": "conclave runbook add",
+    "traces": "POST /v1/traces",
+    "trace": "Which trace?",
+    "alerts": "No channel yet",
+    "processing": "No processor yet",
+    "health": "No streaming job has reported",
+    "settings": "Nobody has changed anything yet",
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
 def test_an_empty_database_is_a_sentence_with_what_to_do(name: str, here: None) -> None:
-    said = html_of(opened(name))
-    assert {
-        "live": "conclave demo",
-        "entity": "Nothing has been flagged yet",
-        "health": "No streaming job has reported",
-        "runbook": "conclave runbook add",
-    }[name] in said
+    assert EMPTY[name] in html_of(opened(name))
+
+
+def test_another_tenant_sees_nothing_of_this_one_on_any_page(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(database)
+    while loop.step(database, Settings()):
+        pass
+    assert database.fetch("desk_counts", tenant="main")[0]["open"] == 4
+    monkeypatch.setenv("CONCLAVE_TENANT", "other")
+    for _ in _pointed(database_url, monkeypatch):
+        pages = [opened(name) for name in EMPTY] + [opened("case", case="case-ep01"), opened("entity", name="account:A13/EUR")]
+        said = "".join(html_of(page) for page in pages)
+        for absent in ("T137", "A13 ", "Card testing", "NaN is not a number", "payments"):
+            assert absent not in said
+
+
+def test_without_sign_in_beyond_this_machine_a_key_is_asked_for_and_nothing_is_shown(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(database)
+    for _ in _pointed(database_url, monkeypatch):
+        st.config.set_option("server.address", "0.0.0.0")
+        said = html_of(opened("live"))
+        assert "served beyond this machine" in said
+        assert "T137" not in said
 
 
 @pytest.mark.parametrize("name", NAMES)
