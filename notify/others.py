@@ -19,7 +19,8 @@ def deliver(kind: Apprise, out: Outgoing, tools: Tools) -> Receipt:
 
     service = _service(apprise, tools.vault.value(kind.url), tools)
     body = plain.short_text(out.content, out.unsure)
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its log holds addresses with their secrets
+    for name in ("apprise", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # their logs hold addresses with their secrets
     try:
         done = service.notify(
             body=body, title=out.content["title"], notify_type=LEVELS[out.content["level"]], body_format=apprise.NotifyFormat.TEXT

@@ -64,17 +64,24 @@ def post(
     the address, which may be a secret.
     """
     reach.check(url)
-    deadline = time.monotonic() + timeout_s
+    deadline, transport = time.monotonic() + timeout_s, Judged(reach)
     try:
-        with (
-            httpx.Client(transport=Judged(reach), timeout=timeout_s, follow_redirects=False) as client,
-            client.stream("POST", url, content=body, headers={"Content-Type": "application/json", **headers}) as response,
-        ):
+        response = transport.handle_request(_request(url, body, headers, timeout_s))  # a client of httpx would log the address
+        try:
             return judged(response.status_code, _beginning(response, deadline), response.headers.get("retry-after"), expected)
+        finally:
+            response.close()
     except httpx.TimeoutException as error:
         raise Again(f"(no answer within {timeout_s:g} s)") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpcore.NetworkError, httpcore.ProtocolError) as error:
         raise Again(f"({type(error).__name__})") from error
+    finally:
+        transport.close()
+
+
+def _request(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> httpx.Request:
+    named = {"Content-Type": "application/json", "User-Agent": "conclave", **headers}
+    return httpx.Request("POST", url, content=body, headers=named, extensions={"timeout": httpx.Timeout(timeout_s).as_dict()})
 
 
 def judged(status: int, answer: str, retry_after: str | None, expected: frozenset[int] = frozenset()) -> Receipt:

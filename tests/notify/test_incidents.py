@@ -161,6 +161,7 @@ def test_alertmanager_gets_the_same_labels_and_an_end(post: Post, receiver: Rece
 def test_slack_gets_blocks_and_nothing_keeps_its_address(
     post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG")
     monkeypatch.setenv("NOTIFY_SLACK", receiver.url + "/services/T0/B0/secret-part")
     post.put("channel", "slack", kind="slack", url="env:NOTIFY_SLACK")
     post.put("route", "all", channels=["slack"], group_wait_s=0)
