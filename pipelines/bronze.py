@@ -14,8 +14,6 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.errors import BronzeElsewhere
-
 MOST_COMMITS = 2_000  # looked back at for the newest rows
 ROWS = 250_000  # of several files that are worked on together
 REPEATED = ("tenant", "source", "kind", "account_id", "counterparty_id", "currency", "service", "metric")  # kept as dictionaries
@@ -72,10 +70,9 @@ def of_batch(commits: Iterable[tuple[int, str]], low: tuple[int, int], high: tup
 
 
 def newest(bronze: Path, rows: int) -> list[Path]:
-    """The newest data files that hold at least so many rows and still are part of the table, oldest rows first."""
+    """The newest data files that hold at least so many rows and still are part of the table, oldest rows first; none before
+    anything was ingested."""
     log = bronze / "_delta_log"
-    if not log.is_dir():
-        raise BronzeElsewhere
     found: list[Added] = []
     gone: set[str] = set()
     left = rows

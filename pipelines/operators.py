@@ -1,7 +1,7 @@
 """CEL's operators over whole columns. An error in CEL's sense is a place in `bad`; only `&&` and `||` may absorb it."""
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipelines.frame import Bits, Frame, Value, truth
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INT_LIMIT = 2.0**62  # below it a float estimate proves that 64 bits are enough
 TEXT_TESTS: dict[str, Callable[..., Any]] = {
     "startsWith": pc.starts_with, "endsWith": pc.ends_with, "contains": pc.match_substring, "matches": pc.match_substring_regex,
@@ -268,10 +269,7 @@ def truncated(a: Value) -> Value:
 
 def micros_of(text: str) -> int:
     """A written time in µs since 1970; raises ValueError."""
-    from datetime import datetime
-
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time needs its zone, as in 2026-05-01T12:00:00Z")
-    at = moment.astimezone(UTC)
-    return int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000 + at.microsecond
+    return (moment - EPOCH) // timedelta(microseconds=1)
