@@ -96,7 +96,7 @@ def test_a_mailbox_that_is_full_is_tried_again_and_one_that_is_not_there_is_not(
     post.publish()
     post.run()
     assert post.rows("select state, status from deliveries") == [{"state": "waiting", "status": 452}]
-    post.run(10)
+    post.run(60)
     assert post.rows("select state, status from deliveries") == [{"state": "dead", "status": 550}]
 
 
@@ -135,7 +135,7 @@ def test_a_service_of_apprise(post: Post, receiver: Receiver, monkeypatch: pytes
     receiver.answers = [(500, {}, "")]
     post.run()
     assert post.count("deliveries", "state = 'waiting'") == 1
-    post.run(10)
+    post.run(60)
     assert post.count("deliveries", "state = 'sent'") == 1
     said = receiver.got[-1].json
     assert said["title"] == "Card testing"
@@ -216,7 +216,7 @@ def test_every_message_is_a_record(post: Post) -> None:
         post.publish("rule.hit", subject=f"s{number}")
     post.run()
     while not post.count("deliveries", "state = 'sent'"):
-        post.run(10)
+        post.run(60)
     consumer = Consumer({"bootstrap.servers": servers, "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     found = [json.loads(record.value()) for record in consumer.consume(5, 30)]
