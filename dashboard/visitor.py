@@ -40,7 +40,7 @@ def caller() -> Caller | None:
 
 def _by_key() -> Caller | None:
     token = st.session_state.get(TOKEN) or ("" if st.session_state.get(SIGNED_OUT) else st.context.cookies.get(COOKIE))
-    key = sessions().key(token, datetime.now(UTC)) if token else None
+    key = sessions().key(token, datetime.now(UTC)) if isinstance(token, str) and token else None
     return None if key is None else _verified(key)
 
 
