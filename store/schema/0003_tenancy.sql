@@ -17,6 +17,7 @@ create function current_tenant() returns text language sql stable parallel safe
   return nullif(current_setting('conclave.tenant', true), '');
 
 -- Row-level security, policy and grants for every table that has none yet; a table without `tenant` is the system's: read only.
+-- `conclave_reader` is for people's own tools: it reads no key, no answer to a key and nothing of the vault.
 create function guard_tenants() returns void language plpgsql set search_path from current as $$
 declare found record;
 begin
@@ -33,7 +34,10 @@ begin
       execute format('create policy tenant_only on %I using (tenant = current_tenant()) with check (tenant = current_tenant())',
                      found.relname);
     end if;
-    execute format('grant select on %I to conclave_reader, conclave_app', found.relname);
+    execute format('grant select on %I to conclave_app', found.relname);
+    if found.relname <> all (array['api_keys', 'answers', 'vault_keys', 'vault_subjects', 'erasures']) then
+      execute format('grant select on %I to conclave_reader', found.relname);
+    end if;
     if found.tenanted and found.relkind <> 'v' and found.relname <> 'audit_log' then
       execute format('grant insert, update, delete on %I to conclave_app', found.relname);
     end if;

@@ -142,3 +142,26 @@ def test_a_table_without_its_guard_would_be_found(database: Database, seeded: di
     with pytest.raises(AssertionError, match="alerts"):
         test_nothing_of_another_tenant_can_be_touched(database, seeded)
     assert issubclass(DatabaseForbidden, DatabaseError)
+
+
+@pytest.mark.parametrize("table", ["api_keys", "answers", "vault_keys", "vault_subjects", "erasures"])
+def test_people_with_their_own_tools_read_no_key(database: Database, table: str) -> None:
+    with pytest.raises(DatabaseForbidden), database.connection() as connection:
+        connection.execute("set local role conclave_reader")
+        connection.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
+
+
+def test_people_with_their_own_tools_read_their_tenant_only(database: Database) -> None:
+    with database.connection() as connection:
+        for tenant in ("main", "theirs"):
+            connection.execute(
+                "insert into schedules (tenant, schedule_id, job, every_s) values (%s, 'x', 'digest', 60)", [tenant]
+            )
+        connection.execute("set local role conclave_reader")
+        assert connection.execute("select tenant from schedules").fetchall() == []
+        connection.execute("set local conclave.tenant = 'main'")
+        assert connection.execute("select tenant from schedules").fetchall() == [{"tenant": "main"}]
+    with pytest.raises(DatabaseForbidden), database.connection() as connection:
+        connection.execute("set local role conclave_reader")
+        connection.execute("set local conclave.tenant = 'main'")
+        connection.execute("delete from schedules")
