@@ -54,14 +54,18 @@ def own_settings(folder: Path) -> "Settings":
     from store import embedded
     from store.database import LIBPQ
     from store.settings import settings
+    from trust import master
 
-    for name in LIBPQ:
+    for name in (*LIBPQ, "CONCLAVE_PRIVACY__MASTER_KEY"):
         os.environ.pop(name, None)
     os.environ |= {
         "CONCLAVE_HOME": str(folder),
         "CONCLAVE_DATABASE_URL": embedded.start(folder),
         "CONCLAVE_SOURCE__KIND": "files",
         "CONCLAVE_SOURCE__FOLDER": str(folder / "landing"),
+        "CONCLAVE_PRIVACY__IDENTIFIERS": "tokenised",
+        "CONCLAVE_PRIVACY__MASTER_KEY_FILE": str(folder / "keys" / "master.key"),
     }
+    master.create(folder / "keys" / "master.key")
     settings.cache_clear()
     return settings()
