@@ -144,11 +144,19 @@ def test_a_table_without_its_guard_would_be_found(database: Database, seeded: di
     assert issubclass(DatabaseForbidden, DatabaseError)
 
 
+def as_reader(database: Database, statement: str, tenant: str = "") -> list[Row]:
+    with database.connection() as connection:
+        connection.execute(
+            "select set_config('role', 'conclave_reader', true), set_config('conclave.tenant', %s, true)", [tenant]
+        )
+        done = connection.execute(statement.encode())
+        return done.fetchall() if done.description else []
+
+
 @pytest.mark.parametrize("table", ["api_keys", "answers", "vault_keys", "vault_subjects", "erasures"])
 def test_people_with_their_own_tools_read_no_key(database: Database, table: str) -> None:
-    with pytest.raises(DatabaseForbidden), database.connection() as connection:
-        connection.execute("set local role conclave_reader")
-        connection.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
+    with pytest.raises(DatabaseForbidden):
+        as_reader(database, f"select * from {table}", "main")
 
 
 def test_people_with_their_own_tools_read_their_tenant_only(database: Database) -> None:
@@ -157,11 +165,7 @@ def test_people_with_their_own_tools_read_their_tenant_only(database: Database) 
             connection.execute(
                 "insert into schedules (tenant, schedule_id, job, every_s) values (%s, 'x', 'digest', 60)", [tenant]
             )
-        connection.execute("set local role conclave_reader")
-        assert connection.execute("select tenant from schedules").fetchall() == []
-        connection.execute("set local conclave.tenant = 'main'")
-        assert connection.execute("select tenant from schedules").fetchall() == [{"tenant": "main"}]
-    with pytest.raises(DatabaseForbidden), database.connection() as connection:
-        connection.execute("set local role conclave_reader")
-        connection.execute("set local conclave.tenant = 'main'")
-        connection.execute("delete from schedules")
+    assert as_reader(database, "select tenant from schedules") == []
+    assert as_reader(database, "select tenant from schedules", "main") == [{"tenant": "main"}]
+    with pytest.raises(DatabaseForbidden):
+        as_reader(database, "delete from schedules", "main")
