@@ -63,6 +63,7 @@ def own_settings(folder: Path) -> "Settings":
         "CONCLAVE_DATABASE_URL": embedded.start(folder),
         "CONCLAVE_SOURCE__KIND": "files",
         "CONCLAVE_SOURCE__FOLDER": str(folder / "landing"),
+        "CONCLAVE_DASHBOARD__SIGN_IN": "off",  # on loopback, of whoever runs it
         "CONCLAVE_PRIVACY__IDENTIFIERS": "tokenised",
         "CONCLAVE_PRIVACY__MASTER_KEY_FILE": str(folder / "keys" / "master.key"),
     }

@@ -1,6 +1,5 @@
 """`conclave tour`: brings up a small stack of its own, walks through it, prints each step's outcome, and ends it."""
 
-import base64
 import os
 import secrets
 import sys
@@ -50,8 +49,6 @@ def tour(
 def environment(receiver: Receiver) -> dict[str, str]:
     """Settings of the tour beyond the demo's: where commands go, and quick looks instead of the usual ones."""
     return {
-        "CONCLAVE_PRIVACY__IDENTIFIERS": "tokenised",
-        "CONCLAVE_PRIVACY__MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "CONCLAVE_DESK__WEBHOOK_URL": f"{receiver.url}/commands",
         "CONCLAVE_DESK__WEBHOOK_SECRET": receiver.secret,
         "CONCLAVE_OBSERVE__CHECK_EVERY_S": "1",

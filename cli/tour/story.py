@@ -18,7 +18,14 @@ def month(account: str, now: datetime) -> Iterator[dict[str, Any]]:
     """Sixty payments of 20 to 60 over thirty days."""
     for number in range(60):
         at = now - timedelta(days=30) + timedelta(hours=12 * number, minutes=(number * 37) % 300)
-        yield payment(f"{account}-{number}", account, at, 20 + (number * 17) % 41, f"shop-{number % 5}", "groceries")
+        yield payment(
+            f"tour-{'a' if account == ACCOUNT else 'b'}-{number}",
+            account,
+            at,
+            20 + (number * 17) % 41,
+            f"shop-{number % 5}",
+            "groceries",
+        )
 
 
 def theft(now: datetime) -> Iterator[dict[str, Any]]:
@@ -26,7 +33,7 @@ def theft(now: datetime) -> Iterator[dict[str, Any]]:
     for number in range(12):
         at = now - timedelta(minutes=15) + timedelta(seconds=50 * number)
         memo = f"gift cards, call {CANARY}" if number == 3 else "gift cards"
-        yield payment(f"{ACCOUNT}-theft-{number}", ACCOUNT, at, 900 + 37 * number, "electronics-99", memo)
+        yield payment(f"tour-theft-{number}", ACCOUNT, at, 900 + 37 * number, "electronics-99", memo)
 
 
 def payment(event_id: str, account: str, at: datetime, amount: float, place: str, memo: str) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def chat(walk: Walk) -> str:
 def feedback(walk: Walk) -> str:
     whole = walk.ask("GET", f"/v1/cases/{walk.seen['case']['case_id']}")
     walk.seen["whole"] = whole
-    ruling = next(one["ruling_id"] for one in whole["members_list"] if one["ruling_id"])
+    ruling = next(one["ruling_id"] for one in whole["all_members"] if one["ruling_id"])
     given = walk.ask("POST", "/v1/feedback", 201, json={"about": "ruling", "subject_id": ruling, "verdict": "confirm"})
     return f"confirmed, kept with the hash of what was shown ({given['shown_hash'][:12]})"
 
