@@ -148,7 +148,7 @@ def list_proposals(
     state: Annotated[str, typer.Option("--state", help="proposed, accepted, rejected or all.")] = "proposed",
     as_json: AsJson = False,
 ) -> None:
-    """List proposed sections."""
+    """List proposed sections, the newest first, with what became of them."""
     from assistant import proposals
 
     with _store() as store:
@@ -173,7 +173,7 @@ def accept(proposal_id: Annotated[str, typer.Argument(help="As `conclave proposa
 
 
 def reject(proposal_id: Annotated[str, typer.Argument(help="As `conclave proposals list` names it.")], reason: Reason) -> None:
-    """Turn a proposed section down."""
+    """Turn a proposed section down; it is never searched."""
     from assistant import proposals
 
     with _store() as store:

@@ -31,7 +31,7 @@ def check(file: Annotated[Path, typer.Argument(help="A TOML file of channels, ro
 def deliveries(
     state: Annotated[str | None, typer.Option(help="waiting, sending, sent, dead or skipped.")] = None,
     channel: Annotated[str | None, typer.Option(help="Only those to this channel.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Rows at most.")] = 20,
     tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:

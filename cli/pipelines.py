@@ -69,7 +69,7 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def list_topics(tenant: Tenant = None, as_json: AsJson = False) -> None:
-    """List the topics."""
+    """List the topics with what depends on them."""
     with opened(tenant) as (database, whose):
         rows = database.fetch("list_topics", tenant=whose, after="", limit=ALL)
     told(rows, as_json, ("topic", "kind", "partitions", "in_kafka", "description"), "No topics are registered.")
@@ -78,10 +78,10 @@ def list_topics(tenant: Tenant = None, as_json: AsJson = False) -> None:
 def create_topic(
     name: Name,
     kind: Annotated[str, typer.Option(help="transaction, request, measurement or mixed")] = "mixed",
-    partitions: Annotated[int, typer.Option(min=1)] = 1,
+    partitions: Annotated[int, typer.Option(min=1, help="Of the Kafka topic.")] = 1,
     retention_s: Annotated[int | None, typer.Option(min=60, help="Of the Kafka topic.")] = None,
     schema: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="JSON schema of its events.")] = None,
-    description: str = "",
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
     tenant: Tenant = None,
 ) -> None:
     """Register a topic; it is made in Kafka as well where Kafka is the source."""
@@ -108,7 +108,7 @@ def delete_topic(name: Name, cascade: Cascade = False, tenant: Tenant = None) ->
 
 
 def list_segments(tenant: Tenant = None, as_json: AsJson = False) -> None:
-    """List the segments."""
+    """List the segments with their filters and processors."""
     with opened(tenant) as (database, whose):
         rows = database.fetch("list_segments", tenant=whose, after="", limit=ALL)
     told(rows, as_json, ("segment", "topic", "filter", "processors", "enabled"), "There are no segments.")
@@ -119,8 +119,8 @@ def put_segment(
     processors: Annotated[list[str] | None, typer.Argument(help="Processors, in the order in which they act.")] = None,
     topic: Annotated[str, typer.Option(help="`*` is every topic.")] = "*",
     filter: Annotated[str, typer.Option(help="CEL over the event; none takes all.")] = "",
-    enabled: Annotated[bool, typer.Option("--enabled/--disabled")] = True,
-    description: str = "",
+    enabled: Annotated[bool, typer.Option("--enabled/--disabled", help="Whether it acts.")] = True,
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
     tenant: Tenant = None,
 ) -> None:
     """Make or change a segment: a filter on a topic, and the processors that act on what passes."""
@@ -176,7 +176,9 @@ def put_processor(
     typer.echo(f"{name} version {version}{' is live from the next batch on' if live else ''}")
 
 
-def live(name: Name, version: Annotated[int, typer.Argument(min=1)], why: Why = "", tenant: Tenant = None) -> None:
+def live(
+    name: Name, version: Annotated[int, typer.Argument(min=1, help="Of its versions.")], why: Why = "", tenant: Tenant = None
+) -> None:
     """Let a version act from the next batch on."""
     from pipelines import catalogue
 
@@ -248,7 +250,7 @@ def version_of(database: "Database", tenant: str, name: str, version: int | None
 
 
 def list_lists(tenant: Tenant = None, as_json: AsJson = False) -> None:
-    """List the data lists."""
+    """List the data lists with their versions and sizes."""
     with opened(tenant) as (database, whose):
         rows = database.fetch("all_lists", tenant=whose, after="", limit=ALL)
     told(rows, as_json, ("list", "items", "live_version", "holds", "columns", "description"), "There are no lists.")
@@ -259,7 +261,7 @@ def put_list(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV; the first column is the key.")],
     holds: Annotated[str, typer.Option(help="What its keys are: account, counterparty or other.")] = "other",
     why: Why = "",
-    description: str = "",
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
     tenant: Tenant = None,
 ) -> None:
     """Write a version of a data list from a CSV file; it acts from the next batch on."""

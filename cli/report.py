@@ -33,7 +33,7 @@ def report(
 def export(
     view: Annotated[str, typer.Argument(metavar="TABLE", help="cases, anomalies, rulings, commands, entities, feedback …")],
     parquet: Annotated[bool, typer.Option("--parquet", help="Parquet instead of CSV.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1)] = 10_000,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows at most.")] = 10_000,
     output: Output = None,
 ) -> None:
     """Write the newest rows of a table; personal data in text is masked."""

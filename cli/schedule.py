@@ -82,7 +82,7 @@ def run_now(name: Name) -> None:
 
 
 def runs(name: Annotated[str | None, typer.Argument(metavar="[SCHEDULE]")] = None, as_json: Json = False) -> None:
-    """List runs, the newest first."""
+    """List runs, the newest first, with how each ended."""
     from schedule import schedules
 
     with _opened() as (database, tenant):
@@ -96,12 +96,12 @@ def runs(name: Annotated[str | None, typer.Argument(metavar="[SCHEDULE]")] = Non
 
 
 def pause(name: Name) -> None:
-    """Pause a schedule."""
+    """Pause a schedule; moments that pass meanwhile are not made up for."""
     _enable(name, enabled=False)
 
 
 def resume(name: Name) -> None:
-    """Let a paused schedule go on."""
+    """Let a paused schedule go on from its next moment."""
     _enable(name, enabled=True)
 
 

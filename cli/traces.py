@@ -41,7 +41,7 @@ def worst(
     metric: Annotated[str, typer.Option(help="By which score.")] = "faithfulness",
     project: ProjectName = None,
     days: Days = 7.0,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Answers at most.")] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Show the worst answers; sentences that nothing supports are marked with ✗ and why."""

@@ -50,11 +50,21 @@ def server_url() -> Iterator[str]:
         home.rmdir()
 
 
+@pytest.fixture(scope="session")
+def emptied(server_url: str) -> Iterator["Emptied"]:
+    """The databases of this session that tests have given back."""
+    with Emptied(server_url) as databases:
+        yield databases
+
+
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
-    """A fresh, migrated, empty database."""
-    with _fresh(server_url, TEMPLATE) as address:
+def database_url(emptied: "Emptied") -> Iterator[str]:
+    """A migrated, empty database: a fresh one, or one that an earlier test used and that was emptied."""
+    address = emptied.take()
+    try:
         yield address
+    finally:
+        emptied.give_back(address)
 
 
 @pytest.fixture
@@ -93,6 +103,69 @@ def _fresh(server: str, template: str) -> Iterator[str]:
             yield _named(server, name)
         finally:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+class Emptied:
+    """Databases to be used again: a clone of the template takes 0.3 s of a core, emptying some tables a tenth of it.
+
+    One whose schema, functions, policies or grants a test has changed is dropped.
+    """
+
+    def __init__(self, server: str) -> None:
+        self._server, self._ready, self._kept = server, list[str](), contextlib.ExitStack()
+        self._original = self._seen(_named(server, TEMPLATE))
+
+    def __enter__(self) -> "Emptied":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+    def take(self) -> str:
+        return self._ready.pop() if self._ready else self._kept.enter_context(_fresh(self._server, TEMPLATE))
+
+    def give_back(self, address: str) -> None:
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            name = conninfo_to_dict(address)["dbname"]
+            connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        if self._seen(address) == self._original:
+            with psycopg.connect(address, autocommit=True) as connection:
+                connection.execute(EMPTY)
+            self._ready.append(address)
+
+    @staticmethod
+    def _seen(address: str) -> object:
+        with psycopg.connect(address) as connection:
+            return connection.execute(SCHEMA).fetchone()
+
+
+SCHEMA = """select
+  (select string_agg(concat(oid, relname, relkind, relrowsecurity, relacl, reloptions), ',' order by oid) from pg_class
+    where relnamespace = 'public'::regnamespace and relkind <> 'i'),
+  (select string_agg(concat(attrelid, attname, atttypid, attnotnull), ',' order by attrelid, attnum) from pg_attribute
+    join pg_class c on c.oid = attrelid where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v')),
+  (select string_agg(concat(conrelid, conname), ',' order by conrelid, conname) from pg_constraint),
+  (select string_agg(concat(tgrelid, tgname, tgenabled), ',' order by tgrelid, tgname) from pg_trigger where not tgisinternal),
+  (select string_agg(concat(oid, md5(prosrc)), ',' order by oid) from pg_proc where pronamespace = 'public'::regnamespace),
+  (select string_agg(concat(polrelid, polname), ',' order by polrelid, polname) from pg_policy),
+  (select string_agg(concat(number, sha256), ',' order by number) from schema_migrations),
+  (select string_agg(concat(setdatabase, setrole, setconfig), ',' order by setdatabase, setrole) from pg_db_role_setting
+    where setdatabase = (select oid from pg_database where datname = current_database()))"""
+
+EMPTY = """do $$
+declare name text; full_ones text[] := '{}'; filled boolean;
+begin
+  set local session_replication_role = replica;  -- append-only tables as well
+  for name in select quote_ident(relname) from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+      and relname <> 'schema_migrations' loop
+    execute format('select exists (select from %s)', name) into filled;
+    if filled then full_ones := full_ones || name; end if;
+  end loop;
+  if full_ones <> '{}' then execute 'truncate ' || array_to_string(full_ones, ', ') || ' restart identity cascade'; end if;
+  for name in select quote_ident(sequencename) from pg_sequences where schemaname = 'public' and last_value is not null loop
+    execute format('alter sequence %s restart', name);
+  end loop;
+end $$"""
 
 
 def _named(address: str, name: str) -> str:

@@ -81,8 +81,8 @@ with near as (
            order by greatest(f.own_started_at - %(last_at)s, %(started_at)s - f.own_last_at, interval '0'), f.case_id) as place
   from case_files f
   where f.tenant = %(tenant)s and f.touches && %(keys)s::text[] and f.case_id <> %(case_id)s
-    and f.own_last_at >= %(started_at)s - make_interval(secs => %(within_s)s)
-    and f.own_started_at <= %(last_at)s + make_interval(secs => %(within_s)s))
+    and f.own_last_at >= %(started_at)s::timestamptz - make_interval(secs => %(within_s)s)
+    and f.own_started_at <= %(last_at)s::timestamptz + make_interval(secs => %(within_s)s))
 select near.*, h.status as head_status, h.started_at as head_started_at, h.last_at as head_last_at
 from near join case_files h on h.case_id = near.head_id and h.tenant = %(tenant)s
 where near.place <= 4 order by near.own_last_at desc, near.case_id limit 200;
@@ -92,7 +92,7 @@ where near.place <= 4 order by near.own_last_at desc, near.case_id limit 200;
 select * from case_files
 where tenant = %(tenant)s and head is null and status in ('resolved', 'dismissed') and touches && %(keys)s::text[]
   and fingerprint ->> 'subject' = %(subject)s and pattern = %(pattern)s
-  and last_at between %(started_at)s - make_interval(secs => %(within_s)s) and %(started_at)s
+  and last_at between %(started_at)s::timestamptz - make_interval(secs => %(within_s)s) and %(started_at)s
 order by last_at desc, case_id limit 1;
 
 -- name: desk_add_file

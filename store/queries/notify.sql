@@ -77,7 +77,7 @@ values (%(tenant)s, %(bundle_id)s, %(route_id)s, %(total)s, %(content)s, %(now)s
 insert into deliveries (tenant, delivery_id, bundle_id, route_id, channel_id, kind, action, subject, thread, state, not_before, error,
                         created_at, finished_at)
 values (%(tenant)s, %(delivery_id)s, %(bundle_id)s, %(route_id)s, %(channel_id)s, %(kind)s, %(action)s, %(subject)s, %(thread)s,
-        %(state)s, %(now)s, %(error)s, %(now)s, case when %(state)s = 'waiting' then null else %(now)s end)
+        %(state)s, %(now)s, %(error)s, %(now)s, case when %(state)s = 'waiting' then null else %(now)s::timestamptz end)
 on conflict do nothing;
 
 -- name: notify_bundle_messages
@@ -174,7 +174,7 @@ delete from messages where message_id in (
 -- Messages of alert topics past their topic's retention.
 delete from alert_messages where (tenant, topic_id, "offset") in (
   select m.tenant, m.topic_id, m."offset" from alert_messages m join alert_topics t using (tenant, topic_id)
-  where m.stored_at < %(now)s - make_interval(days => t.retention_days) limit %(limit)s);
+  where m.stored_at < %(now)s::timestamptz - make_interval(days => t.retention_days) limit %(limit)s);
 
 -- name: notify_purge_rate_limits
 -- Keys that are as good as new.

@@ -13,10 +13,11 @@ KeptShare = Annotated[float, Field(gt=0, le=1)]
 class Observe(Section):
     """Traces of language model calls: scoring, sampling, cost, alerts."""
 
-    own_project: str = Field("conclave", description="the project of the council's, `ask`'s and the chat's own calls; empty: none")
+    own_project: str = Field("conclave", description="the project of our own calls (council, ask, chat); empty: none")
     new_projects: bool = Field(True, description="a key that may send to all projects makes the ones it names")
     text_mode: Literal["plain", "masked", "encrypted", "none"] = Field(
-        "masked", description="how a new project keeps text: as it is, personal data masked, sealed with the vault's keys, not at all"
+        "masked",
+        description="how a new project keeps text: as it is, masked, sealed with the vault's keys, not at all",
     )
     retention_days: Positive = Field(30, description="how long a new project keeps its traces")
     keep_share: KeptShare = Field(0.2, description="share of a new project's ordinary traces that is kept")

@@ -18,5 +18,7 @@ class Pipelines(Section):
     pool_queue: Positive = Field(1000, description="waiting items of such a pool; what comes above is counted as overflowed")
     pool_timeout_s: Seconds = Field(30, description="of one call in such a pool")
     pool_attempts: Positive = Field(3, description="tries of one item in such a pool")
-    http_hosts: tuple[str, ...] = Field((), description="hosts (`name` or `name:port`) that an http processor may call; none: no calls")
+    http_hosts: tuple[str, ...] = Field(
+        (), description="hosts (`name` or `name:port`) that an http processor may call; none: no calls"
+    )
     model_prompt_chars: Positive = Field(4000, description="characters of an event that a model call is shown at most")

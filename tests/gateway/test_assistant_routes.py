@@ -57,7 +57,8 @@ def put_case(database: Database, tenant: str = "main") -> str:
         insert(connection, "episodes", **shared, **seen, entity_hash=1, first_event_id="a", last_event_id="a", worst={},
                detectors=["amount_z"], settings_hash="", arrived_at=now, detected_at=now)  # fmt: skip
         insert(connection, "cases", **case, **seen)
-        insert(connection, "rulings", ruling_id=f"ruling-{name}", tenant=tenant, case_id=case["case_id"], revision=1, council="rules",
+        insert(connection, "rulings", ruling_id=f"ruling-{name}", tenant=tenant, case_id=case["case_id"], revision=1,
+               council="rules",
                outcome="confirmed", action="step_up_auth", confidence=0.8, latency_ms=1, in_force=True, brief_hash="h",
                root_cause="Account A12 paid 1,200.00 EUR where 40.00 EUR is usual.", citations=Jsonb([]), opinions=Jsonb([]),
                next_steps=Jsonb([{"text": "Call the customer.", "section_id": None}]), checks=Jsonb([]),

@@ -7,7 +7,7 @@ import celpy
 import pyarrow as pa
 import pytest
 from celpy import celtypes
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import BadExpression
@@ -139,6 +139,8 @@ def by_cel_python(program: Any, row: dict[str, Any]) -> bool | None:
         return bool(program.evaluate(given))
     except celpy.CELEvalError:
         return None
+    except IndexError:  # cel-python breaks while it words an error that `&&` or `||` met, so it says nothing
+        reject()
 
 
 def table_of(events: list[dict[str, Any]]) -> pa.Table:
@@ -152,7 +154,7 @@ def ours(text: str, table: pa.Table) -> list[bool | None]:
     return [None if bad else bool(hit) for hit, bad in zip(found.hit, found.error, strict=True)]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(expressions, st.lists(rows, min_size=1, max_size=5), st.booleans())
 def test_every_event_gets_the_outcome_that_cel_python_gives_it(text: str, events: list[dict[str, Any]], encoded: bool) -> None:
     table = table_of(events)
