@@ -95,6 +95,7 @@ def evidence(one: Exhibit, zone: ZoneInfo) -> str:
 
 def moment(at: datetime, zone: ZoneInfo) -> str:
     """
+    >>> from datetime import UTC
     >>> moment(datetime(2026, 3, 4, 13, 2, tzinfo=UTC), ZoneInfo('Europe/Berlin'))
     '4 Mar 2026 14:02'
     """
@@ -105,6 +106,7 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 def period(since: datetime, until: datetime, zone: ZoneInfo) -> str:
     """A span in the reader's time: `4 Mar 2026`, `18:00 to 06:00 …`.
 
+    >>> from datetime import UTC
     >>> period(datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC), ZoneInfo('UTC'))
     '4 Mar 2026'
     """

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 MADE = "<!-- Made by scripts/reference from the code; edit the code. -->"
 COLUMN = re.compile(
-    r"^\s+(?:add column )?(?:if not exists )?"?([a-z_0-9]+)"? +([a-z][a-z0-9_ \[\]()]*?)"
+    r'^\s+(?:add column )?(?:if not exists )?"?([a-z_0-9]+)"? +([a-z][a-z0-9_ \[\]()]*?)'
     r"(?= not null| default| check| references| primary| unique|,|;|--|$)(.*)$"
 )
 CONSTRAINTS = {"primary", "unique", "check", "foreign", "constraint", "exclude"}
