@@ -59,10 +59,11 @@ def _resume(database: "Database", settings: "Settings") -> list[dict[str, Any]]:
 
 
 def _go_on(database: "Database", settings: "Settings", tenant: str, erasure_id: str) -> dict[str, Any]:
+    from cli.erasing import sealed_traces
     from trust import erase as erasing
     from trust import loop
 
-    erasing.database_part(database, erasure_id)
+    erasing.database_part(database, erasure_id, sealed_traces(database, settings))
     loop.finish(database, settings, _delta(database, settings, erasure_id), erasure_id)
     return erasing.shown(database.fetch("erasure", tenant=tenant, erasure_id=erasure_id)[0])
 

@@ -29,7 +29,7 @@ PARTS = {
     "assistant": Part("assistant.loop", "documents", 5.0),
     "pipelines": Part("cli.slow_rules", "rule_work", 2.0),
     "schedule": Part("schedule.loop", "schedules", 5.0),
-    "privacy": Part("trust.loop", "erasures", 10.0),
+    "privacy": Part("cli.erasing", "erasures", 10.0),
 }
 
 

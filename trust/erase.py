@@ -6,7 +6,7 @@ minutes, done by `conclave erase` or `conclave operate`, and may be broken off a
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
@@ -24,6 +24,9 @@ WHOLE_ROWS = frozenset([
     "alert_messages", "answer_cache", "answers", "conversation_messages", "list_items", "memories", "messages", "quarantined",
     "rule_hits", "rule_work", "section_proposals", "spans", "tool_audit", "traces",
 ])  # fmt: skip
+
+
+Sealed = Callable[[Subject], int]
 
 
 @dataclass(frozen=True)
@@ -97,14 +100,24 @@ def put(connection: Connection, erasure_id: str, subject: Subject, state: str, l
     run(connection, "put_erasure", tenant=subject.tenant, erasure_id=erasure_id, state=state, report=report, error=error)
 
 
-def database_part(database: Database, erasure_id: str | None = None) -> str | None:
-    """Do the database's part of one erasure in one transaction; its id, None when there is none to do."""
+def database_part(database: Database, erasure_id: str | None = None, sealed: Sealed | None = None) -> str | None:
+    """Do the database's part of one erasure in one transaction; its id, None when there is none to do.
+
+    `sealed` deletes, before it, what names the subject only in sealed text, and says how much that was.
+    """
+    hidden = 0
+    if sealed is not None:
+        with database.connection() as connection:
+            taken = take(connection, ["asked"], erasure_id)
+        hidden = sealed(taken[1]) if taken is not None else 0
+        erasure_id = taken[0] if taken is not None else erasure_id
     with database.connection() as connection:
         taken = take(connection, ["asked"], erasure_id)
         if taken is None:
             return None
         taken_id, subject, _ = taken
-        put(connection, taken_id, subject, "files", forget(connection, subject))
+        lines = [Line("sealed traces", removed=hidden)] if hidden else []
+        put(connection, taken_id, subject, "files", [*lines, *forget(connection, subject)])
     return taken_id
 
 

@@ -9,9 +9,9 @@ from trust import erase, files
 HOW = "`conclave erase --resume`, with ingest and detect stopped, mends Delta tables; the others are listed"
 
 
-def step(database: Database, settings: Settings) -> int:
+def step(database: Database, settings: Settings, sealed: erase.Sealed | None = None) -> int:
     """Do a part of one erasure; 1 when there was one. With plain identifiers Delta's rows wait for `conclave erase --resume`."""
-    if erase.database_part(database) is not None:
+    if erase.database_part(database, sealed=sealed) is not None:
         return 1
     if settings.privacy.identifiers != "tokenised":
         return 0

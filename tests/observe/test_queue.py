@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from observe_rows import BAD, CONTEXT, GOOD, NOW, span
 
+from cli import erasing
 from observe import alerts, judge, loop, projects, removal, reports, scoring
 from observe.intake import Taken
 from observe.judge import Judge
 from observe.reports import Stretch
 from store.database import Database
 from store.settings import Settings
+from trust import erase
 
 Send = Callable[..., Taken]
 Row = Callable[..., dict[str, Any]]
@@ -133,6 +135,17 @@ def test_deleting_mentions_finds_them_in_sealed_text_too(database: Database, set
     assert removal.delete_mentions(database.of("main"), settings, "main", ["account:A-17"], NOW) == 3
     left = {one["trace_id"] for one in query(database, "select trace_id from traces")}
     assert left == {"open without", "shut without"}
+
+
+def test_an_erasure_finds_the_subject_in_sealed_text_too(database: Database, settings: Settings, send: Send) -> None:
+    project(database, settings, "shut", text_mode="encrypted")
+    send(span("with", output="About tour-customer-7 only."), span("without"), project="shut", now=NOW)
+    with database.connection() as connection:
+        asked = erase.ask(connection, "main", "key:1", "account:tour-customer-7", None)
+    assert erasing.step(database, settings) == 1
+    assert [one["trace_id"] for one in query(database, "select trace_id from traces")] == ["without"]
+    report = database.fetch("erasure", tenant="main", erasure_id=asked.erasure_id)[0]["report"]
+    assert {"sealed traces": 1}.items() <= {line["store"]: line["removed"] for line in report}.items()
 
 
 def test_retention_is_each_projects_own(database: Database, settings: Settings, send: Send) -> None:
