@@ -112,6 +112,7 @@ def test_without_sign_in_beyond_this_machine_a_key_is_asked_for_and_nothing_is_s
         assert "T137" not in said
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("name", NAMES)
 def test_no_database_is_one_sentence_with_the_fix_and_no_traceback(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in _pointed("postgresql://127.0.0.1:9/nowhere", monkeypatch):

@@ -103,6 +103,7 @@ def test_ready_names_each_dependency(api: Api, gateway_settings: Settings, datab
     assert [one["name"] for one in behind.json()["dependencies"] if one["state"] == "fail"] == ["migrations"]
 
 
+@pytest.mark.database
 def test_a_database_that_is_away_is_said(gateway_settings: Settings) -> None:
     with Database("postgresql://nobody@127.0.0.1:1/none") as away:
         client = TestClient(create_app(gateway_settings, away), raise_server_exceptions=False)

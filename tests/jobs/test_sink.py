@@ -267,6 +267,7 @@ def test_shards_are_added_up(stream):
     assert (ledger["events"], ledger["entities"], ledger["detail"]["newest_row"]) == (10, 2, 204)
 
 
+@pytest.mark.database
 def test_a_database_that_is_away_is_waited_for_and_nothing_is_lost(tmp_path):
     address = embedded.start(tmp_path)
     waits = []
