@@ -81,7 +81,9 @@ def run_now(name: Name) -> None:
     typer.echo(f"{name} will run next. See `conclave schedule runs {name}`.")
 
 
-def runs(name: Annotated[str | None, typer.Argument(metavar="[SCHEDULE]", help="Of this one only.")] = None, as_json: Json = False) -> None:
+def runs(
+    name: Annotated[str | None, typer.Argument(metavar="[SCHEDULE]", help="Of this one only.")] = None, as_json: Json = False
+) -> None:
     """List runs, the newest first, with how each ended."""
     from schedule import schedules
 
