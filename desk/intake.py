@@ -2,7 +2,10 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+
+import structlog
 
 from desk import actions, bridging, joining, opening, quiet, telling, timeline
 from desk.file import File
@@ -13,10 +16,12 @@ from desk.turn import Turn
 from rag.items import duration
 from rag.topology import Topology
 from store.database import Database, fetch, run
+from store.errors import ConclaveError
 from store.outbox import publish
 from store.sections.desk import Desk
 
 ROW = dict[str, Any]
+log = structlog.get_logger("desk")
 
 
 def take(database: Database, desk: Desk) -> int:
@@ -25,6 +30,30 @@ def take(database: Database, desk: Desk) -> int:
 
 
 def _turn(database: Database, tenant: str, desk: Desk) -> int:
+    """A turn of a tenant. What fails as a whole is taken one by one, so that a ruling nobody can read holds up no other."""
+    try:
+        return _taken(database, tenant, desk)
+    except ConclaveError:
+        raise
+    except Exception as error:
+        if desk.batch > 1:
+            return _turn(database, tenant, desk.model_copy(update={"batch": 1}))
+        return _set_aside(database, tenant, error)
+
+
+def _set_aside(database: Database, tenant: str, error: Exception) -> int:
+    """Leave out the next ruling, which could not be taken in, and say so; the fault is raised when there is none."""
+    with database.connection() as connection:
+        rows = fetch(connection, "desk_unseen_rulings", tenant=tenant, limit=1)
+        if not rows:
+            raise error
+        run(connection, "desk_see_rulings", tenant=tenant, ruling_ids=[rows[0]["ruling_id"]], now=datetime.now(UTC))
+        publish(connection, telling.of_unreadable(rows[0]))
+    log.error("a ruling could not be taken in and was left out", ruling=rows[0]["ruling_id"], exc_info=error)
+    return 1
+
+
+def _taken(database: Database, tenant: str, desk: Desk) -> int:
     with database.connection() as connection:
         mine = fetch(connection, "desk_try_turn", tenant=tenant)[0]
         if not mine["mine"]:

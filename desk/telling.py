@@ -44,6 +44,16 @@ def tell(connection: Connection, file: File, kind: str, said: str, dedupe: str =
     publish(connection, of_case(file, kind, said, dedupe or f"v{file.version}", **more))
 
 
+def of_unreadable(row: dict[str, Any]) -> Message:
+    """A ruling that the desk could not take in: a person must look, for no case was opened."""
+    return Message(
+        tenant=row["tenant"], topic="system", kind="ruling.unreadable", subject=row["case_id"], severity=0.9,
+        title=f"A ruling on {row['entity']} could not be taken in; no case was opened",
+        dedupe_key=f"unreadable:{row['ruling_id']}",
+        entity=row["entity"], payload={"ruling_id": row["ruling_id"], "case_id": row["case_id"]},
+    )  # fmt: skip
+
+
 def of_ruling(row: dict[str, Any]) -> Message:
     """A ruling's own message, on the topic `rulings`."""
     shown = ("ruling_id", "case_id", "outcome", "action", "confidence", "root_cause", "council", "severity", "kind", "revision")

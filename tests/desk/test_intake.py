@@ -243,3 +243,17 @@ def test_tenants_do_not_join(database: Database, ruled: Ruled) -> None:
     assert intake.take(database, Desk()) == 2
     assert [row["case_id"] for row in listed(database)] == ["case-one"]
     assert [row["case_id"] for row in cases.inbox(database.of("other"), "other").items] == ["case-two"]
+
+
+def test_a_ruling_that_nobody_can_read_holds_up_no_other(database: Database, ruled: Ruled) -> None:
+    ruled("first", "account:A1/EUR", at_s=0)
+    broken = ruled("broken", "account:A2/EUR", at_s=60)
+    ruled("last", "account:A3/EUR", at_s=120)
+    with database.connection() as connection:
+        connection.execute("update rulings set brief = '[1]' where case_id = %s", [broken])
+    while intake.take(database, Desk()):
+        pass
+    assert {row["entity"] for row in listed(database)} == {"account:A1/EUR", "account:A3/EUR"}
+    with database.connection() as connection:
+        told = connection.execute("select subject from messages where kind = 'ruling.unreadable'").fetchall()
+    assert told == [{"subject": broken}]
