@@ -197,10 +197,10 @@ def get(queries: Queries, tenant: str, firing_id: str, traces: int = 200) -> ROW
 def acknowledge(
     connection: Connection, tenant: str, firing_id: str, actor: str, now: datetime, version: int | None = None
 ) -> None:  # fmt: skip
-    """Say that one looks after it; nothing when that was said. Raises UnknownAlert, Changed."""
-    firing = _firing(connection, tenant, firing_id, version)
-    if firing["state"] != "open":
+    """Say that one looks after it; nothing when that was said, whatever version was seen. Raises UnknownAlert, Changed."""
+    if _firing(connection, tenant, firing_id, None)["state"] != "open":
         return
+    firing = _firing(connection, tenant, firing_id, version)
     run(connection, "acknowledge_firing", tenant=tenant, firing_id=firing_id, actor=actor, now=now)
     run(connection, "log_firing", **_log(firing, actor, "acknowledged", "", None, now))
     audit.record(connection, tenant, actor, "llm_alert.acknowledge", firing_id)
@@ -210,9 +210,8 @@ def resolve(
     connection: Connection, tenant: str, firing_id: str, actor: str, note: str, now: datetime, version: int | None = None
 ) -> None:  # fmt: skip
     """End it; it may open again once a window of its rule has passed. Raises UnknownAlert, Changed."""
-    firing = _firing(connection, tenant, firing_id, version)
-    if firing["state"] != "resolved":
-        _resolve(connection, firing, actor, note, now)
+    if _firing(connection, tenant, firing_id, None)["state"] != "resolved":
+        _resolve(connection, _firing(connection, tenant, firing_id, version), actor, note, now)
         audit.record(connection, tenant, actor, "llm_alert.resolve", firing_id, {"note": note})
 
 

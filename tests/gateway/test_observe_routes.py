@@ -132,6 +132,7 @@ def test_an_alert_from_bad_traces_is_seen_acknowledged_and_resolved(
     assert [(one["kind"], one["subject"]) for one in told] == [("llm.alert", alert["firing_id"])]
     url = f"/v1/llm-alerts/{alert['firing_id']}"
     assert analyst.post(f"{url}/acknowledge", json={"version": 1}).json()["state"] == "acknowledged"
+    assert analyst.post(f"{url}/acknowledge", json={"version": 1}).json()["state"] == "acknowledged"  # pressed twice
     assert analyst.post(f"{url}/resolve", json={"note": "seen", "version": 1}).status_code == 409
     assert analyst.post(f"{url}/resolve", json={"note": "prompt mended", "version": 2}).json()["note"] == "prompt mended"
     assert [step["action"] for step in analyst.get(url).json()["log"]] == ["opened", "acknowledged", "resolved"]
