@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 import unicodedata
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
@@ -26,9 +27,18 @@ UNKNOWN = "–"
 ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)  # the reader's, set where a page begins
 
 
+TOKEN = re.compile(r"\b(tok_[a-z2-7]{8})[a-z2-7]{18}\b")  # its beginning is enough to tell it from others
+
+
 def visible(text: object, most: int = 500) -> str:
-    """`text` without control and direction characters, sealed parts as such, newlines as spaces, cut at `most` characters."""
-    plain = "".join(_seen(character) for character in hide(str(text))[: most * 2])
+    """`text` without control and direction characters, sealed parts as such, tokens by their beginning, newlines as spaces, at
+    most `most` characters.
+
+    >>> visible("account:tok_6f5mvczn3u3dj3kxxxghhgqoq4/EUR")
+    'account:tok_6f5mvczn…/EUR'
+    """
+    short = TOKEN.sub(r"\1…", hide(str(text))[: most * 4])
+    plain = "".join(_seen(character) for character in short[: most * 2])
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
