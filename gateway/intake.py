@@ -43,6 +43,7 @@ class Posted:
     body_hash: str
     now: datetime
     request_key: str | None = None
+    topic: str | None = None
 
 
 def take(store: Tenant, lane: Lane, posted: Posted) -> tuple[list[Fate], bool]:
@@ -56,7 +57,7 @@ def take(store: Tenant, lane: Lane, posted: Posted) -> tuple[list[Fate], bool]:
         fates = fates_of(posted.records, _known(connection, posted))
         fresh = [posted.records[fate.index] for fate in fates if fate.outcome == "accepted"]
         if fresh:
-            lane.send(name_of(posted), fresh)
+            lane.send(name_of(posted), fresh, posted.topic)
         if posted.request_key is not None:
             _keep(connection, posted, fates)
     return fates, False

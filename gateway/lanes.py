@@ -15,7 +15,7 @@ from store.settings import Settings
 class Lane(Protocol):
     """`send` returns when the events are safe, under a `name` that a repeated request repeats. Raises NotTaken."""
 
-    def send(self, name: str, events: Sequence[Record]) -> None: ...
+    def send(self, name: str, events: Sequence[Record], topic: str | None = None) -> None: ...
     def close(self) -> None: ...
 
 
@@ -29,7 +29,8 @@ def open_lane(settings: Settings) -> Lane:
 
 
 class Landing:
-    """Files `gateway-NAME.jsonl`. Written beside their name with a dot in front, synced, then renamed.
+    """Files `gateway-NAME.jsonl`, or `TOPIC--gateway-NAME.jsonl`. Written beside their name with a dot
+    in front, synced, then renamed.
 
     A name that is there already was written by a request whose answer was lost: it is left as it is, and ingest, which knows
     files by their names, takes it once.
@@ -38,8 +39,9 @@ class Landing:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def send(self, name: str, events: Sequence[Record]) -> None:
-        final, part = self.folder / f"gateway-{name}.jsonl", self.folder / f".gateway-{name}-{os.getpid()}.part"
+    def send(self, name: str, events: Sequence[Record], topic: str | None = None) -> None:
+        stem = f"gateway-{name}" if topic is None else f"{topic}--gateway-{name}"
+        final, part = self.folder / f"{stem}.jsonl", self.folder / f".gateway-{name}-{os.getpid()}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not final.exists():
@@ -77,12 +79,12 @@ class Topic:
         self._producer: Any = None
         self._lock = threading.Lock()
 
-    def send(self, name: str, events: Sequence[Record]) -> None:
+    def send(self, name: str, events: Sequence[Record], topic: str | None = None) -> None:
         producer, delivery = self._open(), Delivery(len(events))
         for event in events:
-            self._produce(producer, event, delivery)
+            self._produce(producer, topic or self.topic, event, delivery)
         producer.flush(self.patience_s)
-        delivery.check(self.topic)
+        delivery.check(topic or self.topic)
 
     def close(self) -> None:
         if self._producer is not None:
@@ -100,10 +102,10 @@ class Topic:
                 self._producer = Producer(own | self.options)
         return self._producer
 
-    def _produce(self, producer: Any, event: Record, delivery: "Delivery") -> None:
+    def _produce(self, producer: Any, topic: str, event: Record, delivery: "Delivery") -> None:
         while True:
             try:
-                producer.produce(self.topic, event.line, event.key, on_delivery=delivery.told)
+                producer.produce(topic, event.line, event.key, on_delivery=delivery.told)
             except BufferError:  # the client's queue is full: let it send
                 producer.poll(0.1)
                 continue

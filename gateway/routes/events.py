@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
@@ -15,7 +15,9 @@ from gateway.batch import check, records
 from gateway.errors import KeyReused, LagUnknown, NotTaken
 from gateway.intake import TAKEN, Fate, Posted, take
 from gateway.problems import Problem
+from gateway.topic_rules import held
 from jobs.events import Rules
+from pipelines import topics
 from trust.roles import Caller, Role
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -73,7 +75,8 @@ class EventsAnswer(BaseModel):
 @router.post(
     "", status_code=TAKEN, response_model=EventsAnswer, summary="Send events", openapi_extra=BODY,
     responses={
-        status: {"model": problems.ProblemDetail, "description": problems.TITLES[status]} for status in (400, 413, 415, 503)
+        status: {"model": problems.ProblemDetail, "description": problems.TITLES[status]}
+        for status in (400, 404, 409, 413, 415, 503)
     },
 )  # fmt: skip
 async def post_events(
@@ -84,6 +87,7 @@ async def post_events(
     now: Now,
     idempotency_key: Annotated[str | None, Header(max_length=200, description="the same key and body: the same answer")] = None,
     answer: Literal["all", "notable"] = "all",
+    topic: Annotated[str | None, Query(max_length=249, description="a registered topic; default: the first one")] = None,
 ) -> Response:
     """Up to 5,000 events as a JSON array or as JSON lines, gzip welcome. Each record is answered for itself; good ones are taken
     whatever the others are. `answer=notable` leaves out the plainly accepted ones.
@@ -96,7 +100,10 @@ async def post_events(
         refuse_when_behind(request, settings)
         rules = Rules(now, settings.ingest.max_future_s, settings.ingest.max_record_bytes, caller.tenant)
         checked = check(records(body, media, settings.gateway.max_events), rules, caller.tenant)
-        posted = Posted(caller, checked, hashlib.sha256(body).hexdigest(), now, idempotency_key or None)
+        if topic is not None:
+            checked = held(checked, registered(store, caller.tenant, topic, settings))
+        body_hash = hashlib.sha256(f"{topic or ''}\0".encode() + body).hexdigest()
+        posted = Posted(caller, checked, body_hash, now, idempotency_key or None, topic)
         return take(store, request.app.state.lane, posted)
 
     fates, replayed = await run_in_threadpool(work)
@@ -106,6 +113,15 @@ async def post_events(
             request.app.state.metrics.events(outcome, count)
     headers = {"Idempotent-Replayed": "true"} if replayed else {}
     return Response(told(fates, counts, answer == "all"), TAKEN, headers, "application/json")
+
+
+def registered(store: Store, tenant: str, topic: str, settings: App) -> dict[str, Any]:
+    """The topic, which must be one that ingest reads. Raises Unknown (404), Problem 409."""
+    with store.connection() as connection:
+        found = topics.find(connection, tenant, topic.replace("\0", ""), settings)
+    if not found["ingested"]:
+        raise Problem(409, detail=f"Ingest does not read {found['topic']}: name it in source.kafka_topics.", field="topic")
+    return found
 
 
 def told(fates: list[Fate], counts: Counter[str], everything: bool) -> bytes:

@@ -155,3 +155,31 @@ def test_it_waits_while_ingest_is_behind(api: Api, gateway_settings: Settings) -
     from gateway.lag import waiting_files
 
     assert waiting_files(gateway_settings, datetime.now(UTC).timestamp()).waiting == 0
+
+
+def test_events_go_to_a_topic_that_says_what_it_takes(api: Api, gateway_settings: Settings) -> None:
+    admin = api("admin")
+    schema = {"properties": {"amount": {"maximum": 100}, "currency": {"type": "string"}}, "required": ["currency"]}
+    made = admin.post("/v1/topics", json={"topic": "cards", "kind": "transaction", "schema": schema})
+    assert made.status_code == 201, made.text
+    request = {"event_id": "r-1", "event_time": TIME, "kind": "request", "service": "shop", "status": 200}
+    body = [transaction(1), transaction(200), request]
+    told = admin.post("/v1/events?topic=cards", json=body, headers={"Idempotency-Key": "k"}).json()
+    assert [record["field"] for record in told["records"]] == ["", "amount", "kind"]
+    assert (told["accepted"], told["refused"]) == (1, 2)
+    [file] = gateway_settings.landing.glob("[!.]*")
+    assert file.name.startswith("cards--gateway-")
+    assert admin.post("/v1/events?topic=none", json=body).status_code == 404
+    assert api("admin", tenant="other").post("/v1/events?topic=cards", json=body).status_code == 404
+    assert admin.post("/v1/events", json=body, headers={"Idempotency-Key": "k"}).status_code == 422  # the key was for the topic
+
+
+def test_a_schema_fetches_nothing(api: Api) -> None:
+    admin = api("admin")
+    admin.post(
+        "/v1/topics",
+        json={"topic": "far", "kind": "mixed", "schema": {"properties": {"amount": {"$ref": "http://127.0.0.1:1/x"}}}},
+    )
+    answer = admin.post("/v1/events?topic=far", json=[transaction(1)])
+    assert answer.status_code == 409
+    assert "not in it" in answer.json()["detail"]
