@@ -21,3 +21,12 @@ def site(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> "Iterator
 
     with fresh(server_url) as url, chromium() as browser, standing(browser, url, tmp_path_factory.mktemp("site")) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def pages_closed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A page that is left open asks the server again and again, for as long as the session lasts."""
+    served = request.getfixturevalue("site") if "site" in request.fixturenames else None
+    yield
+    for context in list(served.browser.contexts) if served is not None else ():
+        context.close()
