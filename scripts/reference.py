@@ -192,7 +192,7 @@ def metrics() -> str:
     """Every metric that `/metrics` of the gateway gives."""
     from gateway.metrics import Metrics
 
-    families = sorted(Metrics().registry.collect(), key=lambda family: family.name)
+    families = sorted(Metrics().collected.collect(), key=lambda family: family.name)
     rows = [f"| `{one.name}{'_total' * (one.type == 'counter')}` | {one.type} | {one.documentation} |" for one in families]
     said = "Given by the gateway at `/metrics`, for Prometheus."
     return "\n".join([MADE, "# Metrics", "", said, "", "| metric | kind | meaning |", "|---|---|---|", *rows, ""])
