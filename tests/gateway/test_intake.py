@@ -24,7 +24,7 @@ class Kept:
     def __init__(self) -> None:
         self.sent: list[str | None] = []
 
-    def send(self, name: str, events: Sequence[Record]) -> None:
+    def send(self, name: str, events: Sequence[Record], topic: str | None = None) -> None:
         self.sent += [event.event_id for event in events]
 
     def close(self) -> None:
