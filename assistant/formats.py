@@ -5,6 +5,7 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, Literal, get_args
 
@@ -148,63 +149,45 @@ def _marked(name: str, words: str) -> str:
     return f"- {safe}" if name == "li" else safe
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """What a broken PDF makes pypdf raise, as one sentence. Raises UnreadableDocument."""
+    from pypdf.errors import PyPdfError
+
+    try:
+        yield
+    except (PyPdfError, *FAULTS) as error:
+        raise UnreadableDocument(f"It is a broken PDF ({type(error).__name__}: {str(error)[:120]}).") from error
+
+
 def _opened(raw: bytes) -> Any:
     """The PDF, unlocked when it has no password. Raises UnreadableDocument."""
     from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what is wrong with a file is said in our words
 
     if b"%PDF-" not in raw[:1024]:
         raise UnreadableDocument("It is no PDF: it does not begin as one.")
-    try:
+    with _reading():
         reader = PdfReader(io.BytesIO(raw), strict=False)
         if reader.is_encrypted and not reader.decrypt(""):
             raise UnreadableDocument("It is locked with a password; save it without one.")
         if not len(reader.pages):
             raise UnreadableDocument("It has no pages.")
-        return reader
-    except UnreadableDocument:
-        raise
-    except (
-        PyPdfError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        OSError,
-        NotImplementedError,
-    ) as error:
-        raise UnreadableDocument(f"It is a broken PDF ({type(error).__name__}: {str(error)[:120]}).") from error
+    return reader
 
 
 def _pdf(raw: bytes, most_pages: int) -> str:
     """The text of a PDF; lines set larger than the body are headings, by their size."""
-    from pypdf.errors import PyPdfError
-
     reader = _opened(raw)
     if len(reader.pages) > most_pages:
         raise DocumentTooLarge(f"It has {len(reader.pages):,} pages, more than {most_pages:,}.")
     lines: list[tuple[str, float]] = []
-    try:
+    with _reading():
         for page in reader.pages:
             lines += [*_lines(page), ("", 0.0)]
             if sum(len(text) for text, _ in lines) > MOST_CHARACTERS:
                 raise DocumentTooLarge("Its text is too long.")
-    except (
-        PyPdfError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        OSError,
-        NotImplementedError,
-    ) as error:
-        raise UnreadableDocument(f"It is a broken PDF ({type(error).__name__}: {str(error)[:120]}).") from error
     if not any(text.strip() for text, _ in lines):
         raise UnreadableDocument("It holds no text, only pictures; run a text recognition over it first.")
     return _structured(lines)

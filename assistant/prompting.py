@@ -2,27 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import partial
 from pathlib import Path
-from string import Template
 
-from rag.errors import PromptIncomplete
+from rag.prompting import filled, template
 
 FOLDER = Path(__file__).parent / "prompts"
 Messages = list[dict[str, str]]
 
-
-@cache
-def text(name: str) -> str:
-    return (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-
-
-def fill(name: str, **values: object) -> str:
-    """A prompt with its $names filled; raises PromptIncomplete for one that is missing."""
-    try:
-        return Template(text(name)).substitute({key: str(value) for key, value in values.items()})
-    except (KeyError, ValueError) as error:
-        raise PromptIncomplete(f"({name}.md: {error})") from error
+text = partial(template, FOLDER)
+fill = partial(filled, FOLDER)
 
 
 def hash_of(messages: Sequence[Mapping[str, str]]) -> str:

@@ -42,10 +42,11 @@ class Voice:
         with self._lock:
             return self._bench.absence(1)
 
-    def ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None) -> Reply:
-        """One whole answer. Raises NoAnswer."""
+    def ask(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None, timeout_s: float | None = None) -> Reply:
+        """One whole answer; a caller may wait less long than the settings say. Raises NoAnswer."""
+        longest = self.settings.timeout_s if timeout_s is None else min(timeout_s, self.settings.timeout_s)
         with self._watched():
-            return OllamaModel(self.settings, self.name).ask(messages, schema)
+            return OllamaModel(self.settings.model_copy(update={"timeout_s": longest}), self.name).ask(messages, schema)
 
     def stream(self, messages: Sequence[Message]) -> Iterator[str | Reply]:
         """Pieces of the answer, then its Reply. Raises NoAnswer."""

@@ -1,14 +1,12 @@
 """The observe part of `conclave operate`: observe/loop.py, with the council's model as judge while there is one."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assistant.voice import Voice
     from observe.judge import Judge
-    from rag.bench import Bench
     from store.database import Database
-    from store.sections.core import Model
     from store.settings import Settings
 
 
@@ -23,35 +21,19 @@ def judge_of(database: "Database", settings: "Settings") -> "Judge | None":
     """The judge, when a trace waits for one and the model is there and within its pace; else None."""
     if not settings.model.enabled or not database.fetch("judging_waits"):
         return None
+    from assistant.voice import voice_of
     from observe.judge import Judge
     from rag import quoting
 
-    bench = _bench(settings.model)
-    if bench.absence(1):
+    voice = voice_of(settings.model)
+    if voice.absence():
         return None
-    return Judge(bench.presence().name, lambda messages, schema: _ask(bench, messages, schema), quoting.quote)
+    return Judge(voice.name, lambda messages, schema: _ask(voice, messages, schema), quoting.quote)
 
 
-def _ask(bench: "Bench", messages: Sequence[dict[str, str]], schema: dict[str, Any]) -> str:
-    """One call under the bench's pace; its breaker learns how it ended."""
-    from rag.errors import ModelBusy, NoAnswer
-    from rag.models import OllamaModel
+def _ask(voice: "Voice", messages: Sequence[dict[str, str]], schema: dict[str, Any]) -> str:
+    from rag.errors import ModelBusy
 
-    if why := bench.absence(1):
+    if why := voice.take():
         raise ModelBusy(f"({why})")
-    bench.pace = bench.pace.called(bench.clock())
-    try:
-        reply = OllamaModel(bench.settings, bench.presence().name).ask(messages, schema)
-    except NoAnswer:
-        bench.breaker = bench.breaker.failed(bench.clock())
-        raise
-    bench.breaker = bench.breaker.succeeded()
-    return reply.text
-
-
-@cache
-def _bench(model: "Model") -> "Bench":
-    """The process's dealings with this model: the breaker and the pace must outlive a step."""
-    from rag.bench import Bench
-
-    return Bench(model)
+    return voice.ask(messages, schema).text

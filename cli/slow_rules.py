@@ -2,14 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assistant import voice as assistant
     from pipelines.slow import Voice
-    from rag.bench import Bench
     from store.database import Database
-    from store.sections.core import Model
     from store.settings import Settings
 
 
@@ -24,49 +22,44 @@ def voice_of(database: "Database", settings: "Settings") -> "Voice | None":
     """The model, when an event waits for one and the model is there and within its pace; else None."""
     if not settings.model.enabled or not database.fetch("model_work_waits"):
         return None
+    from assistant import voice as assistant
     from pipelines.slow import Voice
     from rag import quoting
 
-    bench = _bench(settings.model)
-    if bench.absence(1):
+    spoken = assistant.voice_of(settings.model)
+    if spoken.absence():
         return None
 
     def ask(tenant: str, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], timeout_s: float) -> str:
-        return _ask(database, bench, tenant, messages, schema, timeout_s)
+        return _ask(database, spoken, tenant, messages, schema, timeout_s)
 
-    return Voice(bench.presence().name, ask, quoting.quote)
+    return Voice(spoken.name, ask, quoting.quote)
 
 
 def _ask(
-    database: "Database", bench: "Bench", tenant: str, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any],
-    timeout_s: float,
+    database: "Database", spoken: "assistant.Voice", tenant: str, messages: Sequence[Mapping[str, str]],
+    schema: Mapping[str, Any], timeout_s: float,
 ) -> str:  # fmt: skip
     """One call under the bench's pace, written to tool_audit; the breaker learns how it ended."""
     from pipelines.errors import NoModel
     from rag import quoting
     from rag.errors import NoAnswer
-    from rag.models import OllamaModel
 
-    if bench.absence(1):
+    if spoken.take():
         raise NoModel
-    bench.pace = bench.pace.called(bench.clock())
-    settings = bench.settings.model_copy(update={"timeout_s": min(timeout_s, bench.settings.timeout_s)})
-    model = OllamaModel(settings, bench.presence().name)
     row: dict[str, Any] = {
         "tenant": tenant,
         "kind": "model",
-        "called": model.name,
+        "called": spoken.name,
         "role": "rule",
         "prompt_hash": hashed(messages),
     }
     try:
-        reply = model.ask(messages, schema)
+        reply = spoken.ask(messages, schema, timeout_s)
     except NoAnswer as error:
-        bench.breaker = bench.breaker.failed(bench.clock())
         row |= {"tokens_in": None, "tokens_out": None, "response": error.said}
         database.run("audit_question", **row, latency_ms=error.latency_ms, outcome=error.outcome, detail=str(error))
         raise
-    bench.breaker = bench.breaker.succeeded()
     row |= {"tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out, "response": quoting.plain(reply.text, 4_000)}
     database.run("audit_question", **row, latency_ms=reply.latency_ms, outcome="ok", detail="")
     return reply.text
@@ -74,11 +67,3 @@ def _ask(
 
 def hashed(messages: Sequence[Mapping[str, str]]) -> str:
     return hashlib.sha256("\0".join(message["content"] for message in messages).encode()).hexdigest()
-
-
-@cache
-def _bench(settings: "Model") -> "Bench":
-    """The process's dealings with this model: the breaker and the pace must outlive a step."""
-    from rag.bench import Bench
-
-    return Bench(settings)

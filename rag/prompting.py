@@ -1,7 +1,7 @@
 """The members' prompts: files in rag/prompts, filled strictly, and packed into calls that fit the model's context."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from string import Template
 
@@ -19,16 +19,20 @@ ROOM = 200  # for what a chat template adds
 
 
 @cache
-def text(name: str) -> str:
-    return (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+def template(folder: Path, name: str) -> str:
+    return (folder / f"{name}.md").read_text(encoding="utf-8")
 
 
-def fill(name: str, **values: object) -> str:
+def filled(folder: Path, name: str, **values: object) -> str:
     """A prompt with its $names filled; raises PromptIncomplete for one that is missing."""
     try:
-        return Template(text(name)).substitute({key: str(value) for key, value in values.items()})
+        return Template(template(folder, name)).substitute({key: str(value) for key, value in values.items()})
     except (KeyError, ValueError) as error:
         raise PromptIncomplete(f"({name}.md: {error})") from error
+
+
+text = partial(template, FOLDER)
+fill = partial(filled, FOLDER)
 
 
 def system(role: Role) -> str:
