@@ -6,9 +6,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from jobs import pinned
 from jobs.errors import StateMismatch
-
-PINNED = "conclave.json"
 
 
 def read_text(spark: SparkSession, path: str) -> str | None:
@@ -79,18 +78,25 @@ def query_id(spark: SparkSession, checkpoint: str) -> str:
     return str(json.loads(read_text(spark, f"{checkpoint}/metadata") or "{}")["id"])
 
 
-def pin(spark: SparkSession, checkpoint: str, fixed: dict[str, Any]) -> None:
-    """Write down at the first start what must not change under this checkpoint; raises StateMismatch when it did."""
-    text = read_text(spark, f"{checkpoint}/{PINNED}")
-    if text is None:
-        if read_text(spark, f"{checkpoint}/metadata") is not None:
-            raise StateMismatch(f"{checkpoint} was made by another program.")
-        write_text(spark, f"{checkpoint}/{PINNED}", json.dumps(fixed))
-        return
-    held = json.loads(text)
-    changed = [f"{name} was {held.get(name)}, is now {value}" for name, value in fixed.items() if held.get(name) != value]
-    if changed:
-        raise StateMismatch("; ".join(changed) + ".")
+def pin(spark: SparkSession, checkpoint: str, now: pinned.Pin) -> pinned.Pin:
+    """Write down what must not change under this checkpoint, and return it; raises StateMismatch when it did change."""
+    file = f"{checkpoint}/{pinned.FILE}"
+    text = read_text(spark, file) or read_text(spark, f"{file}.new")
+    if text is None and read_text(spark, f"{checkpoint}/metadata") is not None:
+        raise StateMismatch(f"{checkpoint} was made by another program.")
+    held = None if text is None else json.loads(text)
+    kept = now if held is None else pinned.accepted(held, now)
+    if kept != held:
+        replace_text(spark, file, json.dumps(kept))
+    return kept
+
+
+def replace_text(spark: SparkSession, path: str, text: str) -> None:
+    """Whenever the process dies in between, the old text or the new one is there, in the file or beside it."""
+    write_text(spark, f"{path}.new", text)
+    place: Any = spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+    place.getFileSystem(spark._jsc.hadoopConfiguration()).delete(place, False)
+    move(spark, f"{path}.new", path)
 
 
 def hashed(value: Any) -> str:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.state import GroupStateTimeout
 
-from jobs import bronze, checkpoint, entities, limits, lookup, rules, shards
+from jobs import bronze, checkpoint, entities, limits, lookup, pinned, rules, shards
 from jobs.findings import from_payloads
 from jobs.policy import Policy
 from jobs.rebuild import FROM_THE_FIRST, Start, start_of
@@ -51,11 +51,11 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     """Start the stream; with `once` it ends when all of bronze that is there now was folded."""
     bronze.prepare(spark, settings, database)
     place, policy = settings.checkpoint("detect"), Policy.of(settings.detect)
-    checkpoint.pin(spark, place, {"job": "detect", "shards": settings.detect.shards, "layout": policy.layout_hash})
+    earlier = pinned.layouts(checkpoint.pin(spark, place, pinned.of_detect(settings)))
     begin = start_of(spark, place)
     source = spark.readStream.format("delta").option("startingVersion", begin.version).option("skipChangeCommits", "true")
     events = source.option("maxFilesPerTrigger", settings.detect.max_files_per_trigger).load(settings.bronze)
-    fold: Any = shards.folder(policy, begin.metrics_after_row, overrides_here)  # knows GroupState by its shape only
+    fold: Any = shards.folder(policy, begin.metrics_after_row, overrides_here, earlier)  # knows GroupState by its shape only
     folded = (
         points(events, settings.detect.shards)
         .groupBy("shard")

@@ -21,6 +21,21 @@ class StateMismatch(ConclaveError):
     `conclave detect --rebuild`:"""
 
 
+class StateVersion(StateMismatch):
+    """The checkpoint's state cannot be read by this version of Conclave; install the version that wrote it, or start a new
+    checkpoint with `conclave detect --rebuild`:"""
+
+
+class StateDamaged(StateMismatch):
+    """A shard's state in the checkpoint is damaged; look at the disk, then start a new checkpoint with
+    `conclave detect --rebuild`:"""
+
+
+class IngestPinned(StateMismatch):
+    """Ingest's checkpoint was made with other settings that cannot change under it; set them back, or give what is new a home
+    of its own (CONCLAVE_HOME):"""
+
+
 class SourceMissing(ConclaveError):
     """There is nothing to read yet:"""
 
@@ -51,3 +66,7 @@ class ErasureTooEarly(ConclaveError):
 
 class BadTopology(ConclaveError):
     """The topology file cannot be used:"""
+
+
+class LagUnknown(ConclaveError):
+    """How far ingest is behind cannot be told now; send the events again soon."""

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from jobs import bronze, checkpoint, refusals
+from jobs import bronze, checkpoint, pinned, refusals
 from jobs.check import checker, file_name
 from jobs.events import Rules
 from jobs.policy import digest
@@ -51,9 +51,7 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     """Start the stream; with `once` it ends when everything that is there now was taken."""
     bronze.prepare(spark, settings, database)
     place = settings.checkpoint("ingest")
-    private = {"identifiers": "tokenised"} if settings.privacy.identifiers == "tokenised" else {}
-    fixed = {"job": "ingest", "source": settings.source.kind, **private}
-    checkpoint.pin(spark, place, fixed)
+    checkpoint.pin(spark, place, pinned.of_ingest(settings))
     stream = source(spark, settings).writeStream.queryName("ingest").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.ingest.trigger_s} seconds"}
     return stream.trigger(**trigger).foreachBatch(sink(spark, settings, database)).start()

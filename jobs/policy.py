@@ -3,10 +3,19 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 from store.sections.core import Detect
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+
+
+class Layout(NamedTuple):
+    """The sizes that the state's arrays depend on."""
+
+    window: int
+    recent_ids: int
+    service_buckets: int
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,9 @@ class Policy:
         return digest(asdict(self))
 
     @property
-    def layout_hash(self) -> str:
-        """Of what the state's arrays depend on: it cannot change under a checkpoint."""
-        return digest([STATE_VERSION, self.window, self.recent_ids, self.service_buckets])
+    def layout(self) -> Layout:
+        """Of what the state's arrays depend on; a state of another layout is resized when it is read."""
+        return Layout(self.window, self.recent_ids, self.service_buckets)
 
     @property
     def detector_hash(self) -> str:

@@ -1,6 +1,6 @@
 """What each Python worker of the detect job runs: one shard's state and points through the fold. Knows pandas, not Spark."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +10,7 @@ from jobs.findings import to_payload
 from jobs.fold import observe
 from jobs.limits import Limits
 from jobs.points import Points
-from jobs.policy import Policy
+from jobs.policy import Layout, Policy
 from jobs.state import State
 
 INPUT = "shard int, kind byte, entity_hash long, time long, id long, content long, value double, error boolean, row long"
@@ -33,17 +33,21 @@ def no_overrides() -> str:
 
 
 def folder(
-    policy: Policy, metrics_after_row: int = -1, overrides: Callable[[], str] = no_overrides
+    policy: Policy,
+    metrics_after_row: int = -1,
+    overrides: Callable[[], str] = no_overrides,
+    earlier: Sequence[Layout] = (),
 ) -> Callable[[Any, Iterable[pd.DataFrame], GroupState], Iterator[pd.DataFrame]]:
     """The function for applyInPandasWithState. A group may come in several chunks: they are joined, the fold sorts.
 
-    `overrides` gives the thresholds of the batch at hand (jobs.limits), which may be other ones than the last batch's.
+    `overrides` gives the thresholds of the batch at hand (jobs.limits), which may be other ones than the last batch's;
+    `earlier` the layouts that this checkpoint has had.
     """
 
     def fold(key: tuple[int], chunks: Iterable[pd.DataFrame], held: GroupState) -> Iterator[pd.DataFrame]:
         parts, said = list(chunks), overrides()
         points = points_of(parts)
-        state = State.unpack(held.get[0], policy) if held.exists else State.empty(policy)
+        state = State.unpack(held.get[0], policy, earlier) if held.exists else State.empty(policy)
         limits = Limits.of(said, points.entity, joined(parts, "content", np.int64)) if said else None
         state, findings = observe(state, points, policy, metrics_after_row, limits)
         blob = state.pack(policy)

@@ -1,15 +1,14 @@
 """A shard's state: every entity's window and open episode, as one versioned binary."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jobs import episodes, series_windows, service_windows, windows
+from jobs import blob as binary
+from jobs import episodes, series_windows, service_windows, state_versions, windows
 from jobs.columns import Columns, Shape
-from jobs.errors import StateMismatch
-from jobs.policy import STATE_VERSION, Policy
-
-HEADER = 1 + 16 + 8  # version, layout hash, clock
+from jobs.policy import STATE_VERSION, Layout, Policy
 
 
 @dataclass
@@ -36,22 +35,44 @@ class State:
         return sum(len(family) for family in self.families)
 
     def pack(self, policy: Policy) -> bytes:
-        header = bytes([STATE_VERSION]) + policy.layout_hash.encode() + np.int64(self.clock).tobytes()
-        return b"".join([header, *(table.pack() for table in (*self.families, self.episodes))])
+        header = binary.Header(STATE_VERSION, policy.layout, self.clock)
+        return binary.pack(header, (*self.families, self.episodes))
 
     @classmethod
-    def unpack(cls, blob: bytes, policy: Policy) -> "State":
-        """Raises StateMismatch when the blob was packed by another version or with another layout."""
-        if blob[0] != STATE_VERSION:
-            raise StateMismatch(f"state version {blob[0]}, this code reads {STATE_VERSION}.")
-        if blob[1:17] != policy.layout_hash.encode():
-            raise StateMismatch("detect.window, detect.recent_ids or detect.service_buckets was changed.")
-        view, at, tables = memoryview(blob), HEADER, []
-        for shape in shapes(policy):
-            table, at = Columns.unpack(view, at, shape)
-            tables.append(table)
+    def unpack(cls, blob: bytes, policy: Policy, earlier: Sequence[Layout] = ()) -> "State":
+        """A state of an earlier version is brought to today's, one of another layout is resized to the policy's.
+
+        `earlier`: layouts that this checkpoint has had. Raises StateVersion, StateDamaged.
+        """
+        blob = state_versions.current(blob, (policy.layout, *earlier))
+        header = binary.header_of(blob)
+        packed = replace(policy, **header.layout._asdict())
+        tables = [
+            table if header.layout == policy.layout else resized(table, shape)
+            for table, shape in zip(binary.tables(blob, shapes(packed)), shapes(policy), strict=True)
+        ]
         amounts, services, series, open_episodes = tables
-        return cls(amounts, services, series, open_episodes, clock=int(np.frombuffer(blob, np.int64, 1, 17)[0]))
+        return cls(amounts, services, series, open_episodes, clock=header.clock)
+
+
+def resized(table: Columns, shape: Shape) -> Columns:
+    """The table with rows of this shape: the newest places stay, new ones are empty and lie before them.
+
+    What a smaller window keeps is what it would hold had it always been that small; a larger one fills up as points come.
+    """
+    fields = {}
+    for name, (kind, row) in shape.items():
+        rows = table[name]
+        fields[name] = np.zeros((len(rows), *row), kind)
+        if row:
+            kept = min(row[0], rows.shape[1])
+            fields[name][:, row[0] - kept :] = rows[:, rows.shape[1] - kept :]
+        else:
+            fields[name][:] = rows
+    widths = {row[0] for name, (_, row) in shape.items() if name in ("amounts", "values")}
+    if "count" in fields and widths:
+        fields["count"] = np.minimum(fields["count"], widths.pop()).astype(np.uint8)
+    return Columns(table.keys, fields)
 
 
 def shapes(policy: Policy) -> tuple[Shape, Shape, Shape, Shape]:

@@ -8,7 +8,7 @@ import pytest
 from streams import SMALL, cut, fold, mixed, together
 
 from jobs.entities import name
-from jobs.errors import StateMismatch
+from jobs.errors import StateDamaged
 from jobs.findings import from_payloads
 from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, Points
 from jobs.policy import Policy
@@ -62,10 +62,12 @@ def test_a_group_in_several_chunks_is_one_batch():
     assert [one["count"].to_pylist()[0]["state_bytes"] for one in found][-1] == len(held.value[0])
 
 
-def test_a_state_of_another_layout_stops_the_worker():
+def test_a_damaged_state_stops_the_worker_and_one_of_another_layout_goes_on():
     held = Held()
     list(folder(SMALL)((0,), [frame(mixed(2, 20))], held))
-    with pytest.raises(StateMismatch):
+    list(folder(Policy())((0,), [frame(mixed(2, 20))], held))
+    held.update((held.get[0][:-1] + b"x",))
+    with pytest.raises(StateDamaged):
         list(folder(Policy())((0,), [frame(mixed(2, 20))], held))
 
 

@@ -101,10 +101,21 @@ def test_a_retried_batch_under_other_settings_stops_and_says_so(
 
 def test_what_is_fixed_under_a_checkpoint_is_refused(spark: SparkSession, settings: Settings, database: Database) -> None:
     once(spark, settings, database, detect)
-    for changed in ({"shards": 8}, {"window": 50}):
-        other = settings_of(settings.home, settings.database_url.get_secret_value(), detect=changed)  # type: ignore[union-attr]
-        with pytest.raises(StateMismatch, match="rebuild"):
-            detect.start(spark, other, database, once=True)
+    other = settings_of(settings.home, settings.database_url.get_secret_value(), detect={"shards": 8})  # type: ignore[union-attr]
+    with pytest.raises(StateMismatch, match=r"conclave detect --rebuild.*detect\.shards was 4, is now 8"):
+        detect.start(spark, other, database, once=True)
+
+
+def test_a_window_may_change_under_a_checkpoint(
+    spark: SparkSession, settings: Settings, database: Database, take: Callable[[Settings], None]
+) -> None:
+    land(settings, steady("A1", 40))
+    take(settings)
+    for number, layout in enumerate(({"window": 30, "recent_ids": 0}, {"window": 120, "recent_ids": 40})):
+        land(settings, [transaction(700 + number, "A1", 9000.0, 60 * (41 + number))], f"{number}.jsonl")
+        take(settings_of(settings.home, settings.database_url.get_secret_value(), detect=layout))  # type: ignore[union-attr]
+    sizes = rows_of(database, "select window_size from anomalies where entity = 'account:A1/EUR' order by event_time")
+    assert [row["window_size"] for row in sizes] == [30, 31]
 
 
 def test_late_repeated_and_conflicting_events_are_counted_not_scored(
