@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 NUMBERS = {"amount": float, "latency_ms": float, "value": float, "status": int}
 STEP = 65_536  # bytes of a gzip file read at once
+GZIP = b"\x1f\x8b"
+Batch = tuple[list[bytes], list[int], list[str | None]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def records(name: str, content: bytes, columns: Mapping[str, str] | None = None)
         yield Record(0, b"", "the file is empty")
         return
     fault, name = None, name.lower()
-    if content[:2] == b"\x1f\x8b":
+    if content[:2] == GZIP:
         content, fault = gunzip(content)
         name = name.removesuffix(".gz")
     whole = content if fault is None else content[: content.rfind(b"\n") + 1]
@@ -47,6 +50,17 @@ def records(name: str, content: bytes, columns: Mapping[str, str] | None = None)
         yield from _lines(whole)
     if fault is not None:
         yield Record(whole.count(b"\n") + 1, content[len(whole) :], fault)
+
+
+def batches(name: str, content: bytes, columns: Mapping[str, str] | None, most: int) -> Iterator[Batch]:
+    """The same records as columns of at most `most` rows: raws, lines, faults. Plain JSON lines, the usual, go there directly."""
+    lower = name.lower()
+    if content and content[:2] != GZIP and not lower.endswith((".parquet", ".csv")):
+        yield from _line_batches(content, most)
+        return
+    found = records(name, content, columns)
+    while part := list(islice(found, most)):
+        yield [one.raw for one in part], [one.line for one in part], [one.fault for one in part]
 
 
 def gunzip(content: bytes) -> tuple[bytes, str | None]:
@@ -76,10 +90,17 @@ def _bytewise(reader: Any, part: bytes) -> bytes:
 
 
 def _lines(content: bytes) -> Iterator[Record]:
-    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
-        stripped = line.strip()
-        if stripped:
-            yield Record(number, stripped)
+    for raws, lines, _ in _line_batches(content, STEP):
+        yield from map(Record, lines, raws)
+
+
+def _line_batches(content: bytes, most: int) -> Iterator[Batch]:
+    found = [line.strip() for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n")]
+    numbers = [number for number, line in enumerate(found, 1) if line]
+    full = list(filter(None, found))
+    for start in range(0, len(full), most):
+        raws = full[start : start + most]
+        yield raws, numbers[start : start + most], [None] * len(raws)
 
 
 def _csv(content: bytes, columns: Mapping[str, str]) -> Iterator[Record]:
