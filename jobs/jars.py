@@ -1,14 +1,16 @@
-"""The six jars that Spark needs for Delta and Kafka, fetched once by pyspark's own resolver into `jars/`."""
+"""The six jars that Spark needs for Delta and Kafka, and those of an object store, fetched once by pyspark's own resolver
+into `jars/`."""
 
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from jobs.cloud_jars import OF_SCHEME
 from jobs.errors import JarsUnavailable
 
 # Resolved without transitive dependencies: Delta's closure would bring second copies of Hadoop and Parquet.
@@ -21,6 +23,7 @@ PINNED = {
     "org.apache.kafka:kafka-clients:3.9.2": "014b4ef36884478a932641818b080c36a8f8e2e92dc771e800c9d2694f4f83d8",
     "org.apache.commons:commons-pool2:2.13.1": "f77a5060d6936a9144023584232f9de3f2248f1abfe156e9d31795f18770674f",
 }
+MEGABYTES = {"": 19, "s3a": 12, "abfss": 1, "gs": 36}
 IVY = """<ivysettings><settings defaultResolver="central"/>
 <resolvers><ibiblio name="central" m2compatible="true"/></resolvers></ivysettings>"""
 
@@ -35,32 +38,37 @@ def file_of(coordinate: str) -> Path:
     return folder() / f"{artifact}-{version}.jar"
 
 
-def present(coordinate: str) -> bool:
-    """Is the jar there, byte for byte the pinned one?"""
+def wanted(schemes: Iterable[str] = ()) -> dict[str, str]:
+    """Coordinates with their sha256: the six, and those of object stores by scheme (`s3a`, `abfss`, `gs`)."""
+    return PINNED | {coordinate: sha for scheme in schemes if scheme for coordinate, sha in OF_SCHEME[scheme].items()}
+
+
+def missing(schemes: Iterable[str] = ()) -> list[str]:
+    """Coordinates that are not there, or are not byte for byte what was pinned."""
+    return [coordinate for coordinate, sha in wanted(schemes).items() if not present(coordinate, sha)]
+
+
+def present(coordinate: str, sha: str) -> bool:
     file = file_of(coordinate)
-    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == PINNED[coordinate]
+    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == sha
 
 
-def missing() -> list[str]:
-    """Coordinates that are not there, or are not what was pinned."""
-    return [coordinate for coordinate in PINNED if not present(coordinate)]
-
-
-def ensure(progress: Callable[[str], None] | None = None) -> list[Path]:
+def ensure(progress: Callable[[str], None] | None = None, schemes: Iterable[str] = ()) -> list[Path]:
     """Fetch what is missing and return every jar's path.
 
     Raises JarsUnavailable when a jar cannot be had or its sha256 is another.
     """
-    lacking = missing()
+    asked = tuple(schemes)
+    lacking = missing(asked)
     if lacking:
         if progress is not None:
-            progress(f"fetching {len(lacking)} jars (19 MB in all)")
+            progress(f"fetching {len(lacking)} jars ({sum(MEGABYTES[scheme] for scheme in {'', *asked})} MB in all)")
         with tempfile.TemporaryDirectory() as scratch:
             fetch(lacking, Path(scratch))
-        still = missing()
+        still = missing(asked)
         if still:
             raise JarsUnavailable(", ".join(still))
-    return [file_of(coordinate) for coordinate in PINNED]
+    return [file_of(coordinate) for coordinate in wanted(asked)]
 
 
 def fetch(coordinates: list[str], scratch: Path) -> None:
@@ -99,5 +107,5 @@ def resolve(coordinates: list[str], ivy: Path, cache: Path) -> None:
         gateway.proc.wait(timeout=30)
 
 
-if __name__ == "__main__":
-    ensure(lambda said: print(said, file=sys.stderr))
+if __name__ == "__main__":  # python -m jobs.jars [s3a] [abfss] [gs]
+    ensure(lambda said: print(said, file=sys.stderr), sys.argv[1:])

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from jobs import jars
+from jobs import jars, storage
 from store.settings import Settings
 
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
@@ -26,23 +26,24 @@ def session(settings: Settings, name: str) -> SparkSession:
     local = LOOPBACK if master.startswith("local") else {}
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    for key, value in {**options(settings), **local, **settings.spark.options}.items():
+    told = {**options(settings), **storage.options(settings.storage), **local, **settings.spark.options}
+    for key, value in told.items():
         builder = builder.config(key, value)
     if submitted:
-        add_jars_to_driver()
+        add_jars_to_driver(settings.storage.scheme)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
-def add_jars_to_driver() -> None:
+def add_jars_to_driver(scheme: str) -> None:
     """Under spark-submit the driver's JVM runs already: Delta is put on its class path, so that no `--jars` need be given."""
     gateway: Any = SparkContext._gateway
     if gateway is None:
         SparkContext._ensure_initialized()
         gateway = SparkContext._gateway
     loader = gateway.jvm.java.lang.Thread.currentThread().getContextClassLoader()
-    for path in jars.ensure():
+    for path in jars.ensure(schemes=[scheme]):
         loader.addURL(gateway.jvm.java.net.URI(path.as_uri()).toURL())
 
 
@@ -50,7 +51,7 @@ def options(settings: Settings) -> dict[str, str]:
     """Every Spark setting that Conclave needs."""
     state = "spark.sql.streaming.stateStore"
     return {
-        "spark.jars": ",".join(str(path) for path in jars.ensure()),
+        "spark.jars": ",".join(str(path) for path in jars.ensure(schemes=[settings.storage.scheme])),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",

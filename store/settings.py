@@ -30,6 +30,7 @@ from store.sections.observe import Observe
 from store.sections.pipelines import Pipelines
 from store.sections.privacy import Privacy
 from store.sections.schedule import Schedule
+from store.sections.storage import Storage
 
 
 class Settings(BaseSettings):
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     observe: Observe = Observe()
     privacy: Privacy = Privacy()
     schedule: Schedule = Schedule()
+    storage: Storage = Storage()
 
     @property
     def landing(self) -> Path:
@@ -70,15 +72,20 @@ class Settings(BaseSettings):
         return self.source.folder or self.home / "landing"
 
     @property
+    def root(self) -> str:
+        """Below which Delta tables and checkpoints lie: HOME, or a place in an object store."""
+        return self.storage.root or str(self.home.absolute())
+
+    @property
     def bronze(self) -> str:
-        return str(self.home.absolute() / "delta" / "bronze")
+        return f"{self.root}/delta/bronze"
 
     @property
     def quarantine(self) -> str:
-        return str(self.home.absolute() / "delta" / "quarantine")
+        return f"{self.root}/delta/quarantine"
 
     def checkpoint(self, job: str) -> str:
-        return str(self.home.absolute() / "checkpoints" / job)
+        return f"{self.root}/checkpoints/{job}"
 
     @classmethod
     def settings_customise_sources(
