@@ -7,7 +7,9 @@ and Netty that they build on. Of spark-hadoop-cloud only the manager of checkpoi
 S3 = {
     "org.apache.hadoop:hadoop-aws:3.5.0": "66bd9eefb938b1a1657487324b63c13df2d8b17164a1dd24e0ef37b905bc5baa",
     "org.apache.spark:spark-hadoop-cloud_2.13:4.1.2": "672d7d872f434cb7fe1c90f7edcd19b1e8c67a335a578288426fbd4db5096915",
-    "software.amazon.s3.analyticsaccelerator:analyticsaccelerator-s3:1.3.1": "4959a9747cbb479c73c3ffbcd479bee5b014f8b2880994585a8693fb9d24675e",
+    "software.amazon.s3.analyticsaccelerator:analyticsaccelerator-s3:1.3.1": (
+        "4959a9747cbb479c73c3ffbcd479bee5b014f8b2880994585a8693fb9d24675e"
+    ),
     "software.amazon.awssdk:annotations:2.35.4": "6f36bd87155d1dd85d6efbdd29e532e3759a022211feb71affebee1aa34f04b8",
     "software.amazon.awssdk:apache-client:2.35.4": "6eade21b482724ed0a4613eaa95d20e47e7a81304bd28538ac427fece94a7740",
     "software.amazon.awssdk:arns:2.35.4": "c63cc29f76a8527e9e10b621703163df541dc5cb315508dc2898518602c75380",
