@@ -10,6 +10,8 @@ from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.session import session
+from jobs.turn import turn
+from store.database import open_database
 from store.settings import Settings
 
 
@@ -28,7 +30,8 @@ def compact(settings: Settings, *, least: int = 8) -> list[Compacted]:
     done = []
     for name, path in (("bronze", settings.bronze), ("quarantine", settings.quarantine)):
         if DeltaTable.isDeltaTable(spark, path) and (files := _files(spark, path)) >= least:
-            DeltaTable.forPath(spark, path).optimize().executeCompaction()
+            with open_database(settings) as database, turn(settings, database, path):
+                DeltaTable.forPath(spark, path).optimize().executeCompaction()
             done.append(Compacted(name, files, _files(spark, path)))
     return done
 
