@@ -35,7 +35,11 @@ def application() -> "FastAPI":
     """What each of the processes serves, with its log set up."""
     from cli import logs
     from gateway import serving
+    from observe.telemetry import process
     from store.settings import settings
 
     logs.configure(settings().log_level, human=sys.stderr.isatty())
-    return serving.application()
+    process.begin(settings(), "gateway")
+    made = serving.application()
+    made.state.metrics.share()
+    return made

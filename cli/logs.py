@@ -21,6 +21,13 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str | dict | list | tuple) else str(value)
 
 
+def counted(record: logging.LogRecord) -> bool:
+    """Count what is logged as a warning or worse, where this process has numbers; it is logged all the same."""
+    if record.levelno >= logging.WARNING and "observe.telemetry.catalogue" in sys.modules:
+        sys.modules["observe.telemetry.catalogue"].LOGGED.labels(record.levelname.lower()).inc()
+    return True
+
+
 def configure(level: str, *, human: bool) -> None:
     """Send structlog and the standard library's loggers to stderr in one form; `level` as in the settings."""
     shared: list[structlog.typing.Processor] = [
@@ -58,6 +65,7 @@ def configure(level: str, *, human: bool) -> None:
             ],
         )
     )
+    handler.addFilter(counted)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

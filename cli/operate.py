@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,11 +41,13 @@ def operate(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end.")] = False,
 ) -> None:
     """Open cases, send alerts, score traces, run schedules, index documents. Any number of these may run side by side."""
+    from observe.telemetry.gauges import shown
+    from observe.telemetry.process import watched
     from store.database import open_database
     from store.settings import settings
 
     chosen = _chosen(only)
-    with open_database(settings()) as database:
+    with watched(settings(), "operate"), open_database(settings()) as database:
         if once:
             for name, done in drain(database, settings(), chosen).items():
                 typer.echo(f"{name}: {done}")
@@ -52,7 +55,7 @@ def operate(
         from cli.council import stopped_by_signals
 
         stop = Event()
-        with stopped_by_signals(stop):
+        with stopped_by_signals(stop), shown(database, settings().telemetry):
             threads = [Thread(target=_run, args=(name, database, settings(), stop), name=name) for name in chosen]
             for thread in threads:
                 thread.start()
@@ -87,16 +90,22 @@ def _run(name: str, database: "Database", settings: "Settings", stop: Event) -> 
     """One part until `stop`; a fault of it is said and tried again, since it must not take the other parts with it."""
     import structlog
 
+    from observe.telemetry import catalogue, work
     from store.errors import ConclaveError
 
     step, part, log = _step(name), PARTS[name], structlog.get_logger(name)
     while not stop.is_set():
         try:
-            if step(database, settings) == 0:
+            began = perf_counter()
+            done = step(database, settings)
+            work.stepped(name, done, perf_counter() - began)
+            if done == 0:
                 database.listen(part.channel, part.every_s)
         except ConclaveError as error:
+            catalogue.failed(name, error)
             log.warning("tried again soon", error=str(error))
             stop.wait(part.every_s)
-        except Exception:
+        except Exception as error:
+            catalogue.failed(name, error)
             log.exception("tried again soon")
             stop.wait(10 * part.every_s)

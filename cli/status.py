@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ NOTHING = """Nothing has come in yet. Either run `conclave demo`, or start `conc
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False) -> None:
     """Show batches, lag, the docket, rulings, workers, quarantine and table sizes."""
+    from observe.telemetry.serving import targets
     from store import embedded
     from store.database import is_embedded, open_database
     from store.settings import settings
@@ -29,7 +31,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print everythin
         found: dict[str, Any] = {"jobs": [], "empty": True}
     else:
         with open_database(settings()) as database:
-            found = read(database)
+            found = read(database) | {"metrics": [asdict(target) for target in targets(settings().home)]}
     if as_json:
         typer.echo(json.dumps(found, indent=2, default=str))
     elif found["empty"]:
@@ -93,6 +95,7 @@ def tables(found: dict[str, Any]) -> list["Table"]:
         table("Rulings in force", ("outcome", "council", "rulings"), [tuple(row.values()) for row in found["rulings"]]),
         table("Commands", ("action", "state", "commands"), [tuple(row.values()) for row in found["commands"]]),
         table("Workers", ("worker", "job", "seen", ""), worker_rows(found["workers"])),
+        table("Metrics", ("process", "/metrics at", "pid"), metrics_rows(found.get("metrics", []))),
         table(
             "Tables",
             ("table", "rows, about", "size"),
@@ -113,6 +116,10 @@ def job_rows(found: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 def worker_rows(workers: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(w["worker_id"], w["job"], age(w["silent_s"]) + " ago", "alive" if w["alive"] else "gone") for w in workers]
+
+
+def metrics_rows(targets: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(one["process"], f"http://{one['address']}/metrics", str(one["pid"])) for one in targets]
 
 
 def table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> "Table":

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import look, visitor
 from dashboard.panels import footer
+from observe.telemetry.work import drawn
 from store.errors import ConclaveError
 from trust.roles import Caller
 
@@ -42,6 +43,7 @@ who, asked = reader()
 page = st.navigation(GROUPS, position="top" if who is not None or not asked else "hidden")
 st.set_page_config(page_title=f"{page.title} · Conclave", page_icon="◬", layout="wide", initial_sidebar_state="collapsed")
 st.logo(look.wordmark(st.context.theme.type), size="large")
-page.run()
+with drawn(page.title):
+    page.run()
 if who is not None:
     footer.show(who)

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import words
+from observe.telemetry import process
 from store.database import Database, Tenant, open_database
 from store.settings import settings
 from trust.roles import Caller
@@ -37,7 +38,8 @@ RANGES = {
 
 @st.cache_resource(show_spinner=False)
 def database() -> Database:
-    """The process's only pool; raises what `open_database` raises."""
+    """The process's only pool; raises what `open_database` raises. From here on the process has a /metrics."""
+    process.begin(settings(), "dashboard")
     return open_database(settings(), wait_s=0.5)
 
 

@@ -13,6 +13,7 @@ import httpx
 from desk import commands, telling, webhook
 from desk.timeline import Entry
 from desk.webhook import Answer
+from observe.telemetry import work
 from rag.items import canonical
 from store.database import Connection, Database, fetch, run
 from store.outbox import publish
@@ -30,7 +31,8 @@ def execute(database: Database, desk: Desk, *, worker: str = WORKER, now: dateti
     with httpx.Client(timeout=desk.webhook_timeout_s, follow_redirects=False, trust_env=False) as client:
         while tried < MOST and (taken := take(database, desk, worker, now)) is not None:
             at = now or database.fetch("database_now")[0]["now"]
-            answer = _tried(client, taken, desk, at)
+            with work.execution(database, taken["command"], taken["attempts"]):
+                answer = _tried(client, taken, desk, at)
             after = now or database.fetch("database_now")[0]["now"]
             record(database, taken, answer, desk, worker, after, (after - at).total_seconds() * 1000)
             tried += 1
@@ -68,6 +70,7 @@ def record(database: Database, taken: ROW, answer: Answer | None, desk: Desk, wo
         if not held:
             return False
         outcome, why = judged(answer, taken["attempts"], desk)
+        work.commanded(taken["command"]["action"], outcome)
         again_at = now + webhook.wait(taken["attempts"], answer, desk, now) if outcome == "again" and answer else None
         run(connection, "desk_answer_run", run_id=taken["run_id"], tenant=taken["tenant"], not_before=again_at,
             state={"done": "done", "again": "waiting", "failed": "failed"}[outcome],

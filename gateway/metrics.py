@@ -4,15 +4,17 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from observe.telemetry import catalogue
+
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 SECONDS = (0.005, 0.02, 0.1, 0.5, 2, 10)
 
 
 class Metrics:
-    """Counters of one process. With several workers each scrape meets one of them."""
+    """Counters of one application. With several workers each scrape of the gateway's /metrics meets one of them."""
 
     def __init__(self) -> None:
-        self.collected = CollectorRegistry()
+        self.collected, self._shared = CollectorRegistry(), False
         own: dict[str, Any] = {"registry": self.collected}
         labels = ["method", "route", "status"]
         self._requests = Counter("conclave_gateway_requests_total", "Requests answered.", labels, **own)
@@ -40,4 +42,10 @@ class Metrics:
         self._streams.dec()
 
     def text(self) -> bytes:
-        return generate_latest(self.collected)
+        """These, and what any process of ours counts (observe.telemetry)."""
+        return (b"" if self._shared else generate_latest(self.collected)) + generate_latest(catalogue.REGISTRY)
+
+    def share(self) -> None:
+        """Let the process's own /metrics show these, too: with several workers that is where each one is met for certain."""
+        catalogue.REGISTRY.register(self.collected)
+        self._shared = True

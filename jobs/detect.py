@@ -18,6 +18,7 @@ from jobs.policy import Policy
 from jobs.rebuild import FROM_THE_FIRST, Start, start_of
 from jobs.rules import Judged
 from jobs.sink import Batch, commit, say_waiting
+from jobs.spans import spanned
 from pipelines.judging import judge_events
 from pipelines.pins import Pins
 from pipelines.plan import Plan
@@ -63,7 +64,9 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     )
     stream = folded.writeStream.queryName("detect").outputMode("append").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.detect.trigger_s} seconds"}
-    return stream.trigger(**trigger).foreachBatch(sink(spark, settings, database, policy, begin)).start()
+    hook = sink(spark, settings, database, policy, begin)
+    write = spanned("detect", database, lambda: checkpoint.query_id(spark, place), hook)
+    return stream.trigger(**trigger).foreachBatch(write).start()
 
 
 def overrides_here() -> str:

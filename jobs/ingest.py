@@ -14,6 +14,7 @@ from jobs.events import Rules
 from jobs.policy import digest
 from jobs.sealing import Sealer, with_names
 from jobs.sink import say_waiting
+from jobs.spans import spanned
 from store.bulk import copy_rows
 from store.database import Database, fetch, run, wait_for
 from store.settings import Settings
@@ -54,7 +55,8 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     checkpoint.pin(spark, place, pinned.of_ingest(settings))
     stream = source(spark, settings).writeStream.queryName("ingest").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.ingest.trigger_s} seconds"}
-    return stream.trigger(**trigger).foreachBatch(sink(spark, settings, database)).start()
+    write = spanned("ingest", database, lambda: checkpoint.query_id(spark, place), sink(spark, settings, database))
+    return stream.trigger(**trigger).foreachBatch(write).start()
 
 
 def sink(spark: SparkSession, settings: Settings, database: Database) -> Callable[[DataFrame, int], None]:

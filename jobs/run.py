@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from jobs.errors import StreamFailed
+from observe.telemetry import catalogue, stream
+from observe.telemetry.process import watched
 from store.database import Database, open_database, url
 from store.errors import ConclaveError, DatabaseError
 from store.settings import Settings, settings
@@ -71,6 +73,7 @@ def opened(settings: Settings, *names: str) -> Iterator[tuple[Any, Database]]:
     from jobs.session import session
 
     with ExitStack() as stack:
+        stack.enter_context(watched(settings, names[0] if len(names) == 1 else "streams"))
         database = stack.enter_context(open_database(settings, wait_s=settings.detect.database_wait_s))
         for name in names:
             stack.enter_context(fenced(url(settings), settings.checkpoint(name)))
@@ -95,6 +98,7 @@ def follow(query: Any, name: str, database: Database, stop: threading.Event | No
     except Exception as error:
         if type(error).__name__ != "StreamingQueryException":
             raise
+        catalogue.failed(name, error)
         raise StreamFailed(f"{name}: {first_words(error)}") from error
     finally:
         for _, label in watched:
@@ -116,6 +120,7 @@ def drain(query: Any, database: Database, on_progress: Progress | None) -> None:
 def report(query: Any, name: str, database: Database, seen: dict[str, str], on_progress: Progress | None) -> None:
     """Write a sign of life and, once per batch, what Spark says of it."""
     quietly(database, "beat_stream", worker_id=worker_id(name), job=name, detail={"status": query.status["message"]})
+    stream.begin(name, str(query.id), database)
     for progress in query.recentProgress:
         # An idle query reports its next batch as empty, under the number that the batch will have.
         if progress["timestamp"] <= seen.get(name, "") or not (progress["numInputRows"] or progress["batchId"] == 0):
@@ -123,6 +128,7 @@ def report(query: Any, name: str, database: Database, seen: dict[str, str], on_p
         seen[name] = progress["timestamp"]
         row = progress_row(name, progress)
         quietly(database, "put_progress", **row)
+        stream.look(name, row, database)
         if on_progress is not None:
             on_progress(name, row)
 

@@ -20,6 +20,7 @@ from notify.config import Channel
 from notify.errors import AddressUnknown, Again, NotFound, Refused, SecretMissing
 from notify.match import ConfigOf
 from notify.senders import Outgoing, Tools, send
+from observe.telemetry import work
 from store.database import Database, Queries, run
 from store.errors import ConclaveError, DatabaseError
 from store.outbox import Message, publish
@@ -94,8 +95,10 @@ def deliver_one(
 ) -> Outcome:
     """Send one leased delivery and write down what came of it."""
     tools, began = tools_of(row["tenant"], now), time.perf_counter()
-    outcome = _attempt(queries, row, config_of(row["tenant"]).channel(row["channel_id"]), tools, settings)
+    with work.delivery(queries, row):
+        outcome = _attempt(queries, row, config_of(row["tenant"]).channel(row["channel_id"]), tools, settings)
     latency_ms = (time.perf_counter() - began) * 1000
+    work.delivered(row["kind"], outcome.state, latency_ms)
     _finish(queries, row, outcome, tools, now, latency_ms)
     return outcome
 

@@ -12,6 +12,7 @@ import structlog
 from observe import sampling
 from observe.sampling import Case, Decision, Policy
 from observe.scores import METRICS, SCORER, Flags, Score, Text, flags, low, score
+from observe.telemetry import work as telemetry
 from observe.texts import Reader
 from store.database import Connection, Database, fetch, run
 from store.sections.observe import Observe
@@ -47,7 +48,11 @@ def work(database: Database, settings: Settings, now: datetime) -> int:
     with database.connection() as connection:
         rows = fetch(connection, "take_traces", now=now, limit=settings.observe.batch)
         if rows:
-            _write(connection, _decided(connection, rows, reader, settings.observe, now), settings.observe, now)
+            decided = _decided(connection, rows, reader, settings.observe, now)
+            _write(connection, decided, settings.observe, now)
+    if rows:
+        kept = sum(one.decision.keep for one in decided)
+        telemetry.scored(kept, len(decided) - kept, sum(one.failed for one in decided))
     return len(rows)
 
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from rag import docket, search, tracing
+from observe.telemetry import hearings as telemetry
+from rag import docket, search, spans, tracing
 from rag.audit import rows
 from rag.cause import target
 from rag.council import Ruling
@@ -31,14 +32,18 @@ def write(
     All or nothing: a worker that ends in the middle has ruled nothing, and its leases run out. With `settings` the model's part
     in it is kept as a trace, too.
     """
-    with database.connection() as connection:
+    with spans.hearing(database, taken, hearings, now, latency_ms) as told, database.connection() as connection:
         held = docket.hold(connection, taken, worker)
         heard = [one for one in hearings.heard if one.ruling.case_id in held]
         lanes = {case.case_id: case.lane for case in taken}
         put(connection, [one.ruling for one in heard], latency_ms)
+        told.rulings(connection, [one.ruling for one in heard])
         docket.finish(connection, [_closed(one, lanes, now) for one in heard])
         tenant = taken[0].tenant if taken else "main"
         store.run(connection, "put_calls", rows=json.dumps(rows(hearings.calls, tenant)))
+    telemetry.heard(
+        ((one.ruling.outcome, one.ruling.council) for one in heard), hearings.calls, taken[0].lane if taken else "", latency_ms
+    )
     if settings is not None:
         tracing.council(database, settings, tenant, heard, hearings.calls, now, latency_ms)
     return [one.ruling for one in heard]

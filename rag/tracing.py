@@ -14,6 +14,7 @@ from typing import Any
 from observe import direct
 from observe.intake import Sender
 from observe.span import Span
+from observe.telemetry import hearings
 from rag.audit import Call
 from rag.council import Ruling
 from rag.errors import NoAnswer
@@ -24,6 +25,7 @@ from store.database import Queries
 from store.settings import Settings
 
 FAILED = ("timeout", "refused", "error")
+WITHOUT = ("extractive", "rules", "templates", "nothing", "")  # who answered where no model did
 
 
 class Overheard:
@@ -65,6 +67,7 @@ class Answered:
 
 def answered(queries: Queries, settings: Settings, tenant: str, one: Answered) -> bool:
     """Keep the trace of an answer; False when it could not be kept, or no project of our own is wanted."""
+    hearings.answered(one.source, one.model not in WITHOUT, one.calls, one.latency_ms)
     trace_id = hashlib.sha256(f"{one.source}\0{one.question}\0{one.began.isoformat()}".encode("utf-8", "replace")).hexdigest()[
         :32
     ]

@@ -12,6 +12,9 @@ from threading import Event
 
 import structlog
 
+from observe.telemetry import catalogue
+from observe.telemetry import hearings as numbers
+from observe.telemetry.process import watched
 from rag import docket, record
 from rag.bench import Bench
 from rag.docket import Taken
@@ -54,7 +57,7 @@ def run(settings: Settings, *, once: bool = False, stop: Event | None = None, on
 
     Raises DatabaseAway when the database stays away for ten minutes.
     """
-    with open_database(settings, wait_s=60) as database:
+    with watched(settings, "council"), open_database(settings, wait_s=60) as database:
         return Worker(database, settings, stop or Event(), on_progress).run(once)
 
 
@@ -124,6 +127,7 @@ class Worker:
                     self._hear([case])
                 return
             log.warning("a hearing failed", case=taken[0].case_id, attempt=taken[0].attempts, error=repr(error))
+            catalogue.failed("council", error)
             said = f"{type(error).__name__}: {error}".replace("\0", "")
             docket.fail(self.database, taken, self.name, said, self.settings.council)
             self.summary.failed += 1
@@ -173,6 +177,7 @@ class Worker:
     def _state(self) -> dict[str, str]:
         absence = self.bench.absence()
         breaker = self.bench.breaker.state(self.bench.clock())
+        numbers.breaker(breaker)
         return {
             "council": "rules" if absence else "model",
             "breaker": breaker,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from observe.telemetry import catalogue, work
 from schedule.errors import JobFailed
 from schedule.plan import Turn, next_after, timing_of, turn
 from schedule.registry import Context, Result, job
@@ -52,11 +53,9 @@ def _turn(schedule: Row, now: datetime) -> Turn:
 
 def carry_out(database: Database, settings: Settings, taken: Row, now: datetime) -> str:
     """Run what was taken and record how it ended: done, cached or failed."""
-    try:
-        outcome = answer(database, settings, taken, now)
-    except Exception as error:  # whatever a job does, the schedule goes on and says so
-        fault = str(error) if isinstance(error, ConclaveError) else f"{type(error).__name__}: {error}"
-        outcome = {"state": "failed", "mark": None, "result": None, "answer_of": None, "error": fault[:2000]}
+    with work.ran(taken["job"]) as ended_as:
+        outcome = outcome_of(database, settings, taken, now)
+        ended_as.append(outcome["state"])
     with database.connection() as connection:
         ended = run(connection, "end_run", run_id=taken["run_id"], **outcome)
         if ended:
@@ -64,6 +63,16 @@ def carry_out(database: Database, settings: Settings, taken: Row, now: datetime)
         if outcome["state"] == "failed":
             publish(connection, _failure(taken, str(outcome["error"])))
     return str(outcome["state"])
+
+
+def outcome_of(database: Database, settings: Settings, taken: Row, now: datetime) -> Row:
+    """The answer, or what went wrong: whatever a job does, the schedule goes on and says so."""
+    try:
+        return answer(database, settings, taken, now)
+    except Exception as error:
+        catalogue.failed("schedule", error)
+        fault = str(error) if isinstance(error, ConclaveError) else f"{type(error).__name__}: {error}"
+        return {"state": "failed", "mark": None, "result": None, "answer_of": None, "error": fault[:2000]}
 
 
 def answer(database: Database, settings: Settings, taken: Row, now: datetime) -> Row:

@@ -26,6 +26,7 @@ from psycopg.types.json import Jsonb, JsonbDumper
 
 from store import embedded, migrations, timescale
 from store.away import translated, wait_for
+from store.carried import SET, TRACEPARENT
 from store.errors import DatabaseAway
 from store.named import sql
 from store.settings import Settings
@@ -183,6 +184,8 @@ class Database(Queries):
         Raises store.errors: DatabaseAway when none is had in 5 s or it breaks, DatabaseConflict, DatabaseRow …
         """
         with translated(), self._pool.connection() as connection:
+            if (traceparent := TRACEPARENT.get()) is not None:
+                connection.execute(SET, [traceparent])
             yield connection
 
     def of(self, tenant: str) -> "Tenant":

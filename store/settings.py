@@ -31,6 +31,7 @@ from store.sections.pipelines import Pipelines
 from store.sections.privacy import Privacy
 from store.sections.schedule import Schedule
 from store.sections.storage import Storage
+from store.sections.telemetry import Telemetry
 
 
 class Settings(BaseSettings):
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     privacy: Privacy = Privacy()
     schedule: Schedule = Schedule()
     storage: Storage = Storage()
+    telemetry: Telemetry = Telemetry()
 
     @property
     def landing(self) -> Path:

@@ -1,0 +1,1 @@
+"""What our own processes tell about themselves: metrics for Prometheus, spans for OpenTelemetry."""
