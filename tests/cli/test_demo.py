@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -37,7 +39,17 @@ def env() -> dict[str, str]:
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("CONCLAVE_", "PG")) or name == "CONCLAVE_JARS"
     }
-    return clean | {"CONCLAVE_MODEL__ENABLED": "false"}
+    ports = {f"CONCLAVE_{part}__PORT": str(port) for part, port in zip(("GATEWAY", "DASHBOARD"), free_ports(2), strict=True)}
+    return clean | ports | {"CONCLAVE_MODEL__ENABLED": "false"}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that no other demo on this machine prefers."""
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in taken]
 
 
 def until(condition: Callable[[], object], seconds: float) -> None:

@@ -19,7 +19,7 @@ def test_text_and_background_differ_enough_in_both_schemes(site: Site, tmp_path:
     for scheme in ("light", "dark"):
         page = site.open("live", "Newest anomalies", role="viewer", scheme=scheme)
         for selector in (".cv-tile .cv-sub", ".cv-score", ".cv-tag", ".cv-cause", ".cv-head small", ".cv-list a"):
-            assert page.evaluate(CONTRAST, selector) >= 4.5, (scheme, selector)
+            assert page.wait_for_function(CONTRAST, arg=selector, timeout=LATE_MS).json_value() >= 4.5, (scheme, selector)
         page.screenshot(path=tmp_path / f"live-{scheme}.png")
         page.context.close()
 
@@ -58,9 +58,10 @@ def test_a_citation_opens_its_section_and_the_evidence_is_one_jump_away(site: Si
     page.context.close()
 
 
-# WCAG contrast of the text of the first such element against the first opaque background behind it.
+# WCAG contrast of the text of the first such element against the first opaque background behind it; null while the page draws it.
 CONTRAST = """selector => {
   const element = document.querySelector(selector);
+  if (element === null) return null;
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
   const rgb = colour => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
                           return [...canvas.getImageData(0, 0, 1, 1).data]; };
@@ -68,6 +69,7 @@ CONTRAST = """selector => {
                                 .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
   let behind = element;
   while (behind && rgb(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
+  if (behind === null) return null;
   const [a, b] = [light(rgb(getComputedStyle(element).color)), light(rgb(getComputedStyle(behind).backgroundColor))];
   return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
 }"""
