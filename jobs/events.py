@@ -69,7 +69,7 @@ class Rules:
     """What a record may be. `now` is the batch's arrival time: an event may be `max_future_s` ahead of it."""
 
     now: datetime
-    max_future_s: float = 86_400
+    max_future_s: float = 3_600  # as the setting
     max_record_bytes: int = 65_536
     tenant: str = "main"
 

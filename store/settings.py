@@ -2,16 +2,16 @@
 
 A section's field is set by `CONCLAVE_<SECTION>__<FIELD>` or by `[section] field = …` in the file named by
 `CONCLAVE_CONFIG` (default `conclave.toml` in the working directory, if there is one). Variables win over the file.
-An unknown name is refused with the nearest known one.
+An unknown name is refused with the nearest known one, and so is what is out of range or contradicts itself.
 """
 
-import difflib
 import os
+import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,9 +19,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from store import refused
+from store.contradictions import found as contradicting
 from store.errors import BadSettings
 from store.sections.assistant import Assistant
-from store.sections.base import Positive, Section
+from store.sections.base import Count, Positive
 from store.sections.core import Council, Dashboard, Detect, Ingest, Model, Retention, Source, Spark
 from store.sections.desk import Desk
 from store.sections.gateway import Gateway
@@ -42,12 +44,13 @@ class Settings(BaseSettings):
     home: Path = Field(
         Path("var"), description="folder of everything written: Delta tables, checkpoints, embedded database, logs"
     )
-    tenant: str = "main"
+    tenant: str = Field("main", min_length=1, max_length=200)
     database_url: SecretStr | None = Field(
         None, description="a Postgres; without it libpq's PG* variables, else the embedded one"
     )
     pool_size: Positive = 4
-    seed: int = 7
+    seed: int = Field(7, ge=0, le=2**63 - 1)
+    min_free_mb: Count = Field(500, description="free disk below which no job starts")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     source: Source = Source()
     ingest: Ingest = Ingest()
@@ -98,42 +101,49 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("CONCLAVE_CONFIG", "conclave.toml"))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file())
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if contradictions := contradicting(self):
+            raise ValueError("; ".join(contradictions))
+        return self
+
+
+def config_file() -> Path:
+    return Path(os.environ.get("CONCLAVE_CONFIG", "conclave.toml"))
 
 
 def known_variables() -> set[str]:
     """Every environment variable that means something."""
-    names = {"CONCLAVE_CONFIG", "CONCLAVE_JARS"}
-    for name, field in Settings.model_fields.items():
-        names.add(f"CONCLAVE_{name.upper()}")
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            names |= {f"CONCLAVE_{name.upper()}__{inner.upper()}" for inner in field.annotation.model_fields}
-    return names
+    return set(refused.variables(Settings))
 
 
 def read(**given: Any) -> Settings:
     """Read and check the settings; `given` wins over variables and file.
 
-    Raises BadSettings with one line per fault, naming the key.
+    Raises BadSettings with one sentence per fault, naming the key.
     """
-    known = known_variables()
-    unknown = sorted(
-        name
-        for name in os.environ
-        if name.startswith("CONCLAVE_") and not name.startswith("CONCLAVE_TEST_") and name not in known
-    )
-    if unknown:
-        hints = [
-            f"{name} (did you mean {near[0]}?)" if (near := difflib.get_close_matches(name, known, 1)) else name
-            for name in unknown
-        ]
-        raise BadSettings("unknown setting: " + ", ".join(hints))
+    known = refused.variables(Settings)
+    faults = [*refused.unknown_variables(os.environ, known), *refused.broken_json(os.environ, known), *_file_faults()]
+    if faults:
+        raise BadSettings("; ".join(faults))
     try:
         return Settings(**given)
     except ValidationError as error:
-        faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-        raise BadSettings("; ".join(faults)) from None
+        raise BadSettings("; ".join(refused.words(error, Settings))) from None
+
+
+def _file_faults() -> list[str]:
+    """Why the file cannot be read; one that is named must be there."""
+    file = config_file()
+    if not file.exists():
+        return [f"CONCLAVE_CONFIG: there is no file {file}"] if "CONCLAVE_CONFIG" in os.environ else []
+    try:
+        tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return [f"{file}: {error}"]
+    return []
 
 
 @cache

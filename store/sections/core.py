@@ -1,11 +1,14 @@
 """Settings of the main job: source, ingest, detect, council, model, retention, dashboard, Spark."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from store.sections.base import Positive, Seconds, Section, Share
+from store.sections.base import Days, Port, Positive, Seconds, Section, Share, Wait
+
+DetectorName = Literal["amount_z", "amount_robust_z", "velocity", "error_rate", "latency", "value_z", "difference_z"]
+Threshold = Annotated[float, Field(gt=0, le=1e9)]
 
 
 class Source(Section):
@@ -29,7 +32,7 @@ class Ingest(Section):
 
     max_record_bytes: Positive = 65_536
     max_future_s: Seconds = Field(3_600, description="an event further ahead of the clock is quarantined")
-    trigger_s: float = Field(0.5, ge=0, description="least time between batches")
+    trigger_s: Wait = Field(0.5, description="least time between batches")
 
 
 class Detect(Section):
@@ -38,23 +41,23 @@ class Detect(Section):
     shards: int = Field(
         64, ge=1, le=65_536, description="fixed at the first checkpoint; more shards, more cores can share the work"
     )
-    window: int = Field(100, ge=8, le=250, description="points kept per entity")
-    warm_up: int = Field(20, ge=2, description="points an entity needs before it is judged")
+    window: int = Field(100, ge=8, le=250, description="points kept per entity; when it changes, windows are resized")
+    warm_up: int = Field(20, ge=2, le=250, description="points an entity needs before it is judged")
     recent_ids: int = Field(32, ge=0, le=128, description="event ids remembered per entity, to know duplicates")
-    lateness_s: float = Field(3600, ge=0, description="an event older than its entity's newest by more than this is late")
+    lateness_s: Wait = Field(3600, description="an event older than its entity's newest by more than this is late")
     idle_s: Seconds = Field(30 * 86_400, description="a gap longer than this starts a fresh window")
     max_entities_per_shard: Positive = 100_000
-    detectors: tuple[str, ...] = Field(
-        ("amount_z", "amount_robust_z", "velocity", "error_rate", "latency", "value_z", "difference_z")
+    detectors: tuple[DetectorName, ...] = Field(
+        ("amount_z", "amount_robust_z", "velocity", "error_rate", "latency", "value_z", "difference_z"), min_length=1
     )
-    thresholds: dict[str, float] = Field({}, description="detector → score that flags, over its default")
+    thresholds: dict[DetectorName, Threshold] = Field({}, description="detector → score that flags, over its default")
     min_count: Positive = Field(20, description="requests before a service's error rate or latency is judged")
     min_error_rate: Share = 0.2
-    service_buckets: Positive = Field(60, description="closed minutes kept per service as its baseline")
+    service_buckets: int = Field(60, ge=1, le=10_000, description="closed minutes kept per service as its baseline")
     episode_quiet_s: Seconds = Field(1800, description="an episode ends after this long without a hit")
     episode_max_s: Seconds = Field(86_400, description="an episode is cut at this length")
     max_files_per_trigger: Positive = Field(64, description="bronze files per micro-batch")
-    trigger_s: float = Field(0.5, ge=0)
+    trigger_s: Wait = Field(0.5, description="least time between batches")
     database_wait_s: Seconds = Field(600, description="how long a batch waits for a database that is away before the job stops")
 
 
@@ -67,6 +70,12 @@ class Council(Section):
     immediate_wait_ms: Positive = 150
     batch_batch: Positive = 10
     batch_wait_ms: Positive = 300
+    max_depth: Positive = Field(
+        5_000, description="cases that may wait in the batch lane; what is over, by expected loss, is filed and heard later"
+    )
+    max_immediate: Positive = Field(
+        500, description="cases that may wait in the immediate lane; what is over waits in the batch lane"
+    )
     lease_s: Seconds = 120
     max_attempts: Positive = 5
     backoff_s: Seconds = Field(2, description="first wait after a failed hearing; doubles, with jitter")
@@ -97,12 +106,12 @@ class Model(Section):
 class Retention(Section):
     """Days each table keeps its rows, counted from arrival."""
 
-    metrics_days: Positive = 30
-    anomalies_days: Positive = 90
-    rulings_days: Positive = 365
-    tool_audit_days: Positive = 30
-    batches_days: Positive = 90
-    quarantine_days: Positive = 90
+    metrics_days: Days = 30
+    anomalies_days: Days = 90
+    rulings_days: Days = 365
+    tool_audit_days: Days = 30
+    batches_days: Days = 90
+    quarantine_days: Days = 90
     every_s: Seconds = Field(3600, description="how often the council's maintenance removes old rows")
 
 
@@ -110,7 +119,7 @@ class Dashboard(Section):
     """The pages."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8501, ge=1, le=65_535)
+    port: Port = 8501
     refresh_s: Seconds = 2
     sign_in: Literal["required", "off"] = Field(
         "required", description="off: whoever reaches the page is a local admin; only works while served on loopback"
@@ -122,7 +131,7 @@ class Spark(Section):
     """The Spark session."""
 
     master: str = Field("", description="default: local[cores], or what spark-submit says")
-    driver_memory: str = "2g"
+    driver_memory: str = Field("2g", pattern=r"^\d+[kmgtKMGT]$", description="as 2g or 1500m")
     shuffle_partitions: Positive = Field(4, description="state partitions; fixed at the first checkpoint")
     arrow_rows: Positive = Field(100_000, description="rows per Arrow batch")
     options: dict[str, str] = Field({}, description="any further Spark setting")

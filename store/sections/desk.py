@@ -1,11 +1,12 @@
 """Settings of desk/."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from store.sections.base import Positive, Seconds, Section, Share
+from store.sections.base import Count, Days, Money, Positive, Seconds, Section, Share
 
+Rate = Annotated[float, Field(gt=0, le=1e12)]
 Action = Literal["block_account", "step_up_auth", "hold_terminal", "open_incident", "watch"]
 
 
@@ -20,7 +21,7 @@ class Limit(Section):
 class Level(Section):
     """Whom to tell when a limit has passed for so many minutes and nobody has acted."""
 
-    after_min: int = Field(ge=0)
+    after_min: Count
     to: str = Field(description="whom: a person, a rota, a channel's name; routes can match it")
     route: str = Field("", description="a route of notify to send it by; empty: the routes that match")
 
@@ -39,9 +40,9 @@ class Desk(Section):
     join_within_s: Seconds = Field(1800, description="cases of one cause join when their hits lie this near in event time")
     same_subject_within_s: Seconds = Field(86_400, description="the same for one account, and for a card tried and then spent")
     recur_within_s: Seconds = Field(7 * 86_400, description="a recurrence after this long is a new case")
-    dismissal_days: Positive = Field(30, description="how long a dismissal keeps recurrences quiet, unless it says otherwise")
+    dismissal_days: Days = Field(30, description="how long a dismissal keeps recurrences quiet, unless it says otherwise")
     worse_by: Share = Field(0.1, description="a severity higher by this much breaks a snooze or a dismissal")
-    more_times: float = Field(2.0, gt=1, description="so many times the hits break a snooze")
+    more_times: float = Field(2.0, gt=1, le=1e6, description="so many times the hits break a snooze")
     limits: tuple[Limit, ...] = Field(
         (
             Limit(from_severity=0.9, acknowledge_min=15, resolve_min=240),
@@ -55,9 +56,9 @@ class Desk(Section):
         description="who is told when a limit has passed, level by level",
     )
     currency: str = Field("EUR", description="what losses are reckoned in")
-    rates: dict[str, float] = Field({}, description="currency → worth of one unit in `currency`; one that is missing is unknown")
-    cost_per_request: float | None = Field(None, ge=0, description="loss of a failed request; unset: a service's loss is unknown")
-    assumed_stake: float = Field(500, ge=0, description="only for the inbox's order: stake of a case whose loss is unknown")
+    rates: dict[str, Rate] = Field({}, description="currency → worth of one unit in `currency`; one that is missing is unknown")
+    cost_per_request: Money | None = Field(None, description="loss of a failed request; unset: a service's loss is unknown")
+    assumed_stake: Money = Field(500, description="only for the inbox's order: stake of a case whose loss is unknown")
     approve: tuple[Approval, ...] = Field((), description="policies that approve commands without a person; off by default")
     webhook_url: str = Field("", description="where approved commands are sent; empty: people carry them out by hand")
     webhook_urls: dict[Action, str] = Field({}, description="action → another address")

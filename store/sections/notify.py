@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from store.sections.base import Positive, Seconds, Section
+from store.sections.base import Days, Positive, Seconds, Section
 
 
 class Notify(Section):
@@ -32,7 +32,7 @@ class Notify(Section):
     batch: Positive = Field(2000, description="messages matched in one transaction")
     rate_keys: Positive = Field(50_000, description="keys that a route's limits remember at most; further ones have no limit")
     lines: Positive = Field(10, description="lines of a message before the rest is only counted")
-    keep_days: Positive = Field(90, description="messages, notices and deliveries are kept so long")
+    keep_days: Days = Field(90, description="messages, notices and deliveries are kept so long")
 
     @field_validator("allow_networks")
     @classmethod

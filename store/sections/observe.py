@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from store.sections.base import Positive, Seconds, Section, Share
+from store.sections.base import Count, Days, Positive, Seconds, Section, Share
 
 KeptShare = Annotated[float, Field(gt=0, le=1)]
 
@@ -19,12 +19,12 @@ class Observe(Section):
         "masked",
         description="how a new project keeps text: as it is, masked, sealed with the vault's keys, not at all",
     )
-    retention_days: Positive = Field(30, description="how long a new project keeps its traces")
+    retention_days: Days = Field(30, description="how long a new project keeps its traces")
     keep_share: KeptShare = Field(0.2, description="share of a new project's ordinary traces that is kept")
-    full_per_hour: int = Field(200, ge=0, description="a project's first traces of an hour are kept whatever they are")
-    novel_per_hour: int = Field(60, ge=0, description="so many an hour are kept because nothing like them was seen")
+    full_per_hour: Count = Field(200, description="a project's first traces of an hour are kept whatever they are")
+    novel_per_hour: Count = Field(60, description="so many an hour are kept because nothing like them was seen")
     slow_ms: Seconds = Field(20_000, description="from here a trace is slow and always kept; a project may say otherwise")
-    costly: float | None = Field(0.1, gt=0, description="from here a trace is costly and always kept")
+    costly: float | None = Field(0.1, gt=0, le=1e9, description="from here a trace is costly and always kept")
     hallucination_bar: Share = Field(0.5, description="an answer less faithful than this is a hallucination")
     settle_s: Seconds = Field(15, description="how long the spans of a trace without its root are waited for")
     batch: Positive = Field(50, description="traces scored in one transaction")

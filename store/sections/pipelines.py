@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from store.sections.base import Positive, Seconds, Section
+from store.sections.base import Days, Positive, Seconds, Section
 
 
 class Pipelines(Section):
@@ -12,8 +12,8 @@ class Pipelines(Section):
     messages_per_batch: Positive = Field(50, description="entities of a rule that get a message of their own in one batch")
     list_items: Positive = Field(200_000, description="most items of a data list")
     dry_run_events: Positive = Field(200_000, description="most events of a dry run")
-    keep_days: Positive = Field(30, description="counts per batch, pins and finished work; totals per hour and hits stay longer")
-    totals_days: Positive = Field(365, description="totals per hour, hits and suppressions")
+    keep_days: Days = Field(30, description="counts per batch, pins and finished work; totals per hour and hits stay longer")
+    totals_days: Days = Field(365, description="totals per hour, hits and suppressions")
     pool_size: Positive = Field(2, description="calls at the same time in a worker pool that was not configured")
     pool_queue: Positive = Field(1000, description="waiting items of such a pool; what comes above is counted as overflowed")
     pool_timeout_s: Seconds = Field(30, description="of one call in such a pool")

@@ -48,7 +48,7 @@ def test_functions_named_in_the_recipes_exist() -> None:
         "rag/opinion.py": ("ROLES", "SLICES"),
         "rag/rules.py": ("def convene",),
         "rag/council.py": ("def majority",),
-        "jobs/policy.py": ("def detector_hash", "def layout_hash"),
+        "jobs/policy.py": ("def detector_hash", "def layout"),
         "dashboard/words.py": ("def escaped",),
         "jobs/detectors/amount_z.py": ("DETECTOR",),
     }
