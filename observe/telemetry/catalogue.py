@@ -1,4 +1,7 @@
-"""Every metric of every process. A process shows those that it has touched; labels have few values, never an id or a tenant."""
+"""Every metric of every process. A process shows those that it has touched; labels have few values, never an id or a tenant.
+
+No label is called `job`, `instance` or `process`: these are the scraper's own.
+"""
 
 from collections.abc import Sequence
 
@@ -23,7 +26,7 @@ def histogram(name: str, meaning: str, buckets: Sequence[float], *labels: str) -
     return Histogram(name, meaning, labels, buckets=buckets, registry=REGISTRY)
 
 
-BUILD = gauge("conclave_build_info", "1; the version that this process runs, and which process it is.", "version", "process")
+BUILD = gauge("conclave_build_info", "1; the version that this process runs.", "version")
 ERRORS = counter("conclave_errors_total", "What went wrong, by part and by the error's class.", "part", "kind")
 LOGGED = counter("conclave_log_messages_total", "Log messages of level warning and above.", "level")
 
@@ -32,20 +35,20 @@ EVENTS = counter(
     "conclave_events_total",
     "Events of committed batches: ingest accepted or quarantined them; detect folded them, and found some of these late, "
     "duplicate, in conflict with an earlier one, or of no kind that has a window.",
-    "job", "outcome",
+    "stream", "outcome",
 )  # fmt: skip
-ANOMALIES = counter("conclave_anomalies_total", "Hits over a detector's threshold.", "job")
-EPISODES = counter("conclave_episodes_total", "Episodes that a batch began or went on with.", "job")
+ANOMALIES = counter("conclave_anomalies_total", "Hits over a detector's threshold.", "stream")
+EPISODES = counter("conclave_episodes_total", "Episodes that a batch began or went on with.", "stream")
 EVICTED = counter("conclave_evicted_entities_total", "Entities that left the state, idle or over a shard's cap.", "why")
-BATCHES = counter("conclave_batches_total", "Batches committed.", "job")
+BATCHES = counter("conclave_batches_total", "Batches committed.", "stream")
 BATCH_SECONDS = histogram(
     "conclave_batch_seconds", "Time of a batch by stage; `trigger` is the whole as Spark sees it, `batch` ours.", BATCH_S,
-    "job", "stage",
+    "stream", "stage",
 )  # fmt: skip
-STATE_ENTITIES = gauge("conclave_state_entities", "Entities in the shards that a batch visited; most of the last 50.", "job")
-STATE_BYTES = gauge("conclave_state_bytes", "Bytes of these shards' packed state; most of the last 50 batches.", "job")
-STATE_PLANNED = gauge("conclave_state_planned_entities", "Entities that telemetry.planned_entities allows for.", "job")
-LAG_OFFSETS = gauge("conclave_lag_offsets", "Offsets or files that the source has and the job has not taken.", "job")
+STATE_ENTITIES = gauge("conclave_state_entities", "Entities in the shards that a batch visited; most of the last 50.", "stream")
+STATE_BYTES = gauge("conclave_state_bytes", "Bytes of these shards' packed state; most of the last 50 batches.", "stream")
+STATE_PLANNED = gauge("conclave_state_planned_entities", "Entities that telemetry.planned_entities allows for.", "stream")
+LAG_OFFSETS = gauge("conclave_lag_offsets", "Offsets or files that the source has and the job has not taken.", "stream")
 
 # The council.
 RULINGS = counter("conclave_rulings_total", "Rulings written.", "outcome", "council")
@@ -62,8 +65,8 @@ ANSWER_SECONDS = histogram("conclave_answer_seconds", "From a question to its an
 DELIVERIES = counter("conclave_deliveries_total", "Attempts to deliver: sent, again, dead or skipped.", "channel", "outcome")
 DELIVERY_SECONDS = histogram("conclave_delivery_seconds", "An attempt to deliver.", QUICK_S, "channel")
 COMMANDS = counter("conclave_commands_total", "Attempts to carry out a command: done, again or failed.", "action", "outcome")
-RUNS = counter("conclave_schedule_runs_total", "Runs of scheduled jobs.", "job", "state")
-RUN_SECONDS = histogram("conclave_schedule_run_seconds", "A run of a scheduled job.", BATCH_S, "job")
+RUNS = counter("conclave_schedule_runs_total", "Runs of scheduled jobs.", "name", "state")
+RUN_SECONDS = histogram("conclave_schedule_run_seconds", "A run of a scheduled job.", BATCH_S, "name")
 SCORED = counter("conclave_traces_scored_total", "Traces of language model calls scored.", "outcome")
 WORK = counter("conclave_work_total", "What the parts of `conclave operate` have done.", "part")
 STEP_SECONDS = histogram(
@@ -90,7 +93,7 @@ SERIOUS = ("warning", "error", "critical")
 
 def begin(process: str, version: str, planned_entities: int) -> None:
     """Counters whose labels are known begin at 0: what springs from nothing to 1 is no increase to Prometheus."""
-    BUILD.labels(version, process).set(1)
+    BUILD.labels(version).set(1)
     for level in SERIOUS:
         LOGGED.labels(level)
     parts = ("ingest", "detect") if process == "streams" else (process,)
