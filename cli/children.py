@@ -67,6 +67,10 @@ class Children:
                 return child
         return None
 
+    def pids(self) -> dict[str, int]:
+        """The leaders' pids by name."""
+        return {child.name: child.process.pid for child in self._children}
+
     def stop(self) -> None:
         """Ask the children to end, the newest last, then end what is left of their sessions."""
         for child in self._children:
@@ -83,14 +87,14 @@ def end_leftovers(register: Path) -> int:
     """End the children of a demo that was killed; a pid counts only with the birth time that was written down."""
     if not register.exists():
         return 0
-    left = [entry["pid"] for entry in json.loads(register.read_text()) if any(_session(entry["pid"], entry["born"]))]
+    left = [entry["pid"] for entry in json.loads(register.read_text()) if any(members(entry["pid"], entry["born"]))]
     for pid in left:
         _stop(pid, None)
     register.unlink()
     return len(left)
 
 
-def _session(pid: int, born: float | None = None) -> Iterator[psutil.Process]:
+def members(pid: int, born: float | None = None) -> Iterator[psutil.Process]:
     """The living processes of the session that `pid` leads, also those whose parents are gone.
 
     With `born`, the leader must be that very process or be gone: a session's number is not given again while it has members.
@@ -110,7 +114,7 @@ def _stop(pid: int, process: subprocess.Popen[bytes] | None) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + POLITE_S
-    while list(_session(pid)) and time.monotonic() < deadline:
+    while list(members(pid)) and time.monotonic() < deadline:
         if _gone(pid, process):
             deadline = min(deadline, time.monotonic() + 2)  # the leader is gone: what is left has no one to tell it
         time.sleep(0.05)
@@ -122,7 +126,7 @@ def _stop(pid: int, process: subprocess.Popen[bytes] | None) -> None:
 def _kill(pid: int) -> None:
     """SIGKILL to what is left of a session, until it is really gone; it may start more while it is killed."""
     deadline = time.monotonic() + KILLED_S
-    while (left := list(_session(pid))) and time.monotonic() < deadline:
+    while (left := list(members(pid))) and time.monotonic() < deadline:
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -51,6 +51,8 @@ def read(database: "Database") -> dict[str, Any]:
         "server": {"version": server["version"], "extensions": server["extensions"]},
         "jobs": jobs,
         "progress": database.fetch("status_progress"),
+        "lag": database.fetch("stream_lags"),
+        "filed_for_room": database.fetch("receipt_totals")[0],
         "docket": docket,
         "oldest_waiting_s": oldest_waiting_s(docket, server["now"]),
         "rulings": database.fetch("status_rulings"),
@@ -73,12 +75,16 @@ def show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from cli.docket import filed_words
+
     console = Console() if sys.stdout.isatty() else Console(width=160)  # a file or a pipe has no edge to wrap at
     console.print(
         f"Postgres {escape(found['server']['version'])} · {found['entities']:,} entities · {found['sections']:,} runbook sections"
     )
     for table in tables(found):
         console.print(table)
+    if words := filed_words(found["filed_for_room"]):
+        console.print(f"[yellow]{escape(words)}[/]: see `conclave docket show`")
     if found["quarantined"]:
         console.print(f"[yellow]{found['quarantined']:,} refused records[/]: see `conclave quarantine list`")
     if not any(worker["alive"] for worker in found["workers"]):
@@ -106,9 +112,10 @@ def tables(found: dict[str, Any]) -> list["Table"]:
 
 
 def job_rows(found: dict[str, Any]) -> list[tuple[Any, ...]]:
-    newest = {row["job"]: row for row in found["progress"]}
+    newest, waits = ({row["job"]: row for row in found[name]} for name in ("progress", "lag"))
     return [
-        (*(row[name] for name in COUNTS), rate(newest.get(row["job"])), lag(newest.get(row["job"])),
+        (*(row[name] for name in COUNTS), rate(newest.get(row["job"])),
+         behind(waits.get(row["job"])) or lag(newest.get(row["job"])),
          age((found["at"] - row["committed_at"]).total_seconds()) + " ago")
         for row in found["jobs"]
     ]  # fmt: skip
@@ -137,6 +144,18 @@ def table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> 
 
 def rate(progress: dict[str, Any] | None) -> str:
     return "" if progress is None or progress["rows_per_s"] is None else f"{progress['rows_per_s']:,.0f}"
+
+
+def behind(waiting: dict[str, Any] | None) -> str:
+    """What waits for a job; empty when nobody can tell, since ingest itself must be asked about its source.
+
+    >>> behind({"waiting": 1200, "unit": "rows", "oldest_s": 3.2})
+    '1,200 rows, oldest 3 s'
+    """
+    if waiting is None:
+        return ""
+    oldest = f", oldest {age(waiting['oldest_s'])}" if waiting["waiting"] and waiting["oldest_s"] else ""
+    return f"{waiting['waiting']:,} {waiting['unit']}{oldest}"
 
 
 def lag(progress: dict[str, Any] | None) -> str:

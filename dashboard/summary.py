@@ -80,8 +80,9 @@ def depth(docket: list[Row]) -> Tile:
     lanes = [f"{row['lane']} {row['waiting'] + row['leased']}{_oldest(row)}" for row in docket if row["waiting"] + row["leased"]]
     dead = sum(row["dead"] for row in docket)
     said = "; ".join(lanes) or "nothing waits"
-    total = sum(row["waiting"] + row["leased"] for row in docket)
-    return Tile("Docket", words.count(total), said + (f"; {dead} given up" if dead else ""), hot=dead > 0)
+    total, filed = (sum(row["waiting"] + row["leased"] for row in docket), sum(row["filed"] for row in docket))
+    said += (f"; {filed} filed for want of room" if filed else "") + (f"; {dead} given up" if dead else "")
+    return Tile("Docket", words.count(total), said, hot=dead > 0)
 
 
 def _oldest(row: Row) -> str:

@@ -75,7 +75,7 @@ def episodes(rows: list[Row]) -> str:
                 words.count(row["hits"]),
                 words.severity(row["severity"]),
                 ", ".join(words.detector(name) for name in row["detectors"]),
-                _tag(row["outcome"]) or _unruled(row["lane"]),
+                _tag(row["outcome"]) or _unruled(row["lane"], filed=bool(row["filed"])),
                 words.action(row["action"]) if row["action"] else "",
             )
             for row in rows
@@ -83,7 +83,9 @@ def episodes(rows: list[Row]) -> str:
     )
 
 
-def _unruled(lane: str | None) -> str:
+def _unruled(lane: str | None, *, filed: bool = False) -> str:
+    if filed:
+        return "Filed for want of room, with a receipt"
     return "Filed, below the bar" if lane == "filed" else "Not heard yet" if lane else "No case"
 
 
@@ -112,12 +114,20 @@ def streams(rows: list[Row]) -> str:
                 words.count(row["input_rows"]),
                 words.count(row["rows_per_s"]),
                 words.quantity(row["duration_ms"].get("triggerExecution", sum(row["duration_ms"].values())), "ms"),
-                lag(row["lag"]),
+                waiting(row) or lag(row["lag"]),
                 f"{words.age(row['silent_s'])} ago",
             )
             for row in rows
         ],
     )
+
+
+def waiting(row: Row) -> str:
+    """What waits for a job as a true number; empty when only Spark's own words are to be had."""
+    if row.get("waiting") is None:
+        return ""
+    oldest = f", the oldest for {words.age(row['oldest_s'])}" if row["waiting"] and row["oldest_s"] else ""
+    return f"{row['waiting']:,} {row['unit']} wait{oldest}"
 
 
 def lag(given: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ SIGNS = {
     "commented": "❝", "resolved": "✓", "dismissed": "○", "approved": "✓", "rejected": "✕", "executed": "✓", "failed": "✕",
     "snoozed": "☾", "escalated": "▲", "sla_breached": "▲", "grown": "▲", "reopened": "●", "opened": "●",
 }  # fmt: skip
-SOURCES = {"ruling": "§", "call": "◇", "command": "→", "run": "→", "delivery": "✉", "feedback": "✎"}
+SOURCES = {"ruling": "§", "call": "◇", "command": "→", "run": "→", "delivery": "✉", "feedback": "✎", "receipt": "☰"}
 
 
 def timeline(rows: list[Row]) -> str:

@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from desk import loss, telling, timers
+from desk import telling, timers
 from desk.file import File
 from desk.fingerprint import fingerprint
+from rag import loss
 from rag.items import from_json
 from rag.signals import signals
 from store.database import Connection, fetch

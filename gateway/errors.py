@@ -1,6 +1,9 @@
 """What can go wrong in the gateway; each docstring is the message that a person reads."""
 
+from jobs.errors import LagUnknown
 from store.errors import ConclaveError
+
+__all__ = ["KeyReused", "LagUnknown", "NotTaken"]
 
 
 class NotTaken(ConclaveError):
@@ -11,7 +14,3 @@ class KeyReused(ConclaveError):
     """This Idempotency-Key came with another body before; a new batch needs a new key."""
 
     field = "Idempotency-Key"
-
-
-class LagUnknown(ConclaveError):
-    """How far ingest is behind cannot be told now; send the events again soon."""

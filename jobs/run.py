@@ -6,12 +6,15 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
-from jobs.errors import StreamFailed
+from jobs.errors import LagUnknown, StreamFailed
+from jobs.lag import Watch
 from observe.telemetry import catalogue, stream
 from observe.telemetry.process import watched
 from store.database import Database, open_database, url
@@ -19,6 +22,7 @@ from store.errors import ConclaveError, DatabaseError
 from store.settings import Settings, settings
 
 LOOK_S = 0.5
+UNANSWERED_S = 30.0
 Progress = Callable[[str, dict[str, Any]], None]
 
 
@@ -36,7 +40,17 @@ def run(
     Raises StreamFailed, JobRunning, StateMismatch and what the database raises when it stays away.
     """
     with opened(settings, name) as (spark, database):
-        follow(job_of(name).start(spark, settings, database, once=once), name, database, stop, on_progress)
+        follow(job_of(name).start(spark, settings, database, once=once), name, database, stop, on_progress, settings=settings)
+
+
+def run_both(settings: Settings, *, stop: threading.Event | None = None, on_progress: Progress | None = None) -> None:
+    """Ingest and detect in one session until stopped: one JVM instead of two, and detect sees a commit as soon as it is made.
+
+    Raises what `run` raises; when one of the two breaks the other is stopped.
+    """
+    with opened(settings, "ingest", "detect") as (spark, database):
+        taking, folding = (job_of(name).start(spark, settings, database, once=False) for name in ("ingest", "detect"))
+        follow(taking, "ingest", database, stop, on_progress, beside=(folding, "detect"), settings=settings)
 
 
 def run_once(settings: Settings, on_progress: Progress | None = None) -> None:
@@ -83,26 +97,58 @@ def opened(settings: Settings, *names: str) -> Iterator[tuple[Any, Database]]:
 
 
 def follow(query: Any, name: str, database: Database, stop: threading.Event | None, on_progress: Progress | None,
-           beside: tuple[Any, str] | None = None) -> None:  # fmt: skip
-    """Wait for the query's end and write its progress; raises StreamFailed when it broke."""
+           beside: tuple[Any, str] | None = None, settings: Settings | None = None) -> None:  # fmt: skip
+    """Wait for the query's end and write its progress and, with `settings`, how far the source is ahead of it.
+
+    Raises StreamFailed when it, or the one beside it, broke.
+    """
     watched = [(query, name)] + ([beside] if beside is not None else [])
     seen: dict[str, str] = {}
+    behind = Behind(settings, database) if settings is not None and "ingest" in (label for _, label in watched) else None
     try:
         while not query.awaitTermination(LOOK_S):
             for one, label in watched:
-                report(one, label, database, seen, on_progress)
+                report(one, label, database, seen, on_progress, behind)
             if stop is not None and stop.is_set():
+                for one, _ in watched:
+                    one.stop()
+            elif beside is not None and not beside[0].isActive:
                 query.stop()
+                name = beside[1]
+                beside[0].awaitTermination()
         for one, label in watched:
-            report(one, label, database, seen, on_progress)
+            report(one, label, database, seen, on_progress, behind)
     except Exception as error:
         if type(error).__name__ != "StreamingQueryException":
             raise
         catalogue.failed(name, error)
         raise StreamFailed(f"{name}: {first_words(error)}") from error
     finally:
+        if behind is not None:
+            behind.close()
         for _, label in watched:
             quietly(database, "end_stream", worker_id=worker_id(label))
+
+
+class Behind:
+    """What waits at the source, asked now and then; a source that does not answer is left alone for a while."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._watch = Watch(settings, database)
+        self._said: dict[str, Any] = {}
+        self._not_before = 0.0
+
+    def said(self) -> dict[str, Any]:
+        """`{"lag": {"waiting", "unit", "oldest_s"}}`, or nothing while it cannot be told."""
+        if time.monotonic() >= self._not_before:
+            try:
+                self._said = {"lag": asdict(self._watch.lag())}
+            except (LagUnknown, DatabaseError):
+                self._said, self._not_before = {}, time.monotonic() + UNANSWERED_S
+        return self._said
+
+    def close(self) -> None:
+        self._watch.close()
 
 
 def drain(query: Any, database: Database, on_progress: Progress | None) -> None:
@@ -117,9 +163,12 @@ def drain(query: Any, database: Database, on_progress: Progress | None) -> None:
         raise StreamFailed(f"detect: {first_words(query.exception())}")
 
 
-def report(query: Any, name: str, database: Database, seen: dict[str, str], on_progress: Progress | None) -> None:
+def report(
+    query: Any, name: str, database: Database, seen: dict[str, str], on_progress: Progress | None, behind: Behind | None = None
+) -> None:
     """Write a sign of life and, once per batch, what Spark says of it."""
-    quietly(database, "beat_stream", worker_id=worker_id(name), job=name, detail={"status": query.status["message"]})
+    said = behind.said() if behind is not None and name == "ingest" else {}
+    quietly(database, "beat_stream", worker_id=worker_id(name), job=name, detail={"status": query.status["message"], **said})
     stream.begin(name, str(query.id), database)
     for progress in query.recentProgress:
         # An idle query reports its next batch as empty, under the number that the batch will have.

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 from rag.breaker import Breaker, Pace
@@ -18,21 +19,47 @@ PROBE_EVERY_S = 10.0  # how long a look at the model server is believed
 
 
 @dataclass
+class Dealings:
+    """What the workers of a process know together of the model."""
+
+    breaker: Breaker
+    pace: Pace
+    seen: Presence | None = None
+    seen_at: float = 0.0
+    lock: Any = field(default_factory=Lock, repr=False)
+
+
+@dataclass
 class Bench:
-    """The state of one worker's dealings with the model. The clock counts seconds from anywhere."""
+    """One worker's dealings with the model. The clock counts seconds from anywhere.
+
+    Given another's dealings (`known`) it shares breaker and pace with it; `reserve` calls of each minute are left to the other.
+    """
 
     settings: Model
     clock: Callable[[], float] = time.monotonic
     look: Callable[[Model], Presence] = probe
     before_call: Callable[[], None] = lambda: None
-    breaker: Breaker = field(init=False)
-    pace: Pace = field(init=False)
-    _seen: Presence | None = None
-    _seen_at: float = 0.0
+    known: Dealings | None = None
+    reserve: int = 0
 
     def __post_init__(self) -> None:
-        self.breaker = Breaker(self.settings.breaker_failures, self.settings.breaker_open_s)
-        self.pace = Pace(self.settings.calls_per_minute)
+        own = Dealings(
+            Breaker(self.settings.breaker_failures, self.settings.breaker_open_s), Pace(self.settings.calls_per_minute)
+        )
+        self.dealings = self.known or own
+
+    @property
+    def breaker(self) -> Breaker:
+        return self.dealings.breaker
+
+    @breaker.setter
+    def breaker(self, now: Breaker) -> None:
+        self.dealings.breaker = now
+
+    @property
+    def pace(self) -> Pace:
+        return self.dealings.pace
 
     def absence(self, calls: int = len(ROLES)) -> str:
         """Why the model cannot hear a batch of so many calls now; empty when it can."""
@@ -42,16 +69,18 @@ class Bench:
         if not self.breaker.allows(now):
             rest = f"is left alone for {self.settings.breaker_open_s:g} s"
             return f"the model failed {self.breaker.failures} times in a row and {rest}"
-        if not self.pace.allows(calls, now):
+        if not self.pace.allows(calls + self.reserve, now):
             return f"the cap of {self.settings.calls_per_minute} model calls per minute is reached"
         return self.presence().why
 
     def presence(self) -> Presence:
         """A recent look at the model server."""
-        now = self.clock()
-        if self._seen is None or now - self._seen_at >= PROBE_EVERY_S:
-            self._seen, self._seen_at = self.look(self.settings), now
-        return self._seen
+        now, known = self.clock(), self.dealings
+        if known.seen is None or now - known.seen_at >= PROBE_EVERY_S:
+            found = self.look(self.settings)
+            known.seen, known.seen_at = found, now
+            return found
+        return known.seen
 
     @cached_property
     def flow(self) -> Any:
@@ -70,10 +99,12 @@ class Bench:
         try:
             testimony = testify(_Paced(self, OllamaModel(self.settings, self.presence().name)), role, briefs, self._may_repair)
         except NoAnswer:
-            self.breaker = self.breaker.failed(self.clock())
-            self._seen = None
+            with self.dealings.lock:
+                self.breaker = self.breaker.failed(self.clock())
+                self.dealings.seen = None
             raise
-        self.breaker = self.breaker.succeeded()
+        with self.dealings.lock:
+            self.breaker = self.breaker.succeeded()
         return testimony
 
     def _may_repair(self) -> bool:
@@ -88,5 +119,6 @@ class _Paced:
 
     def ask(self, *given: Any, **named: Any) -> Any:
         self.bench.before_call()
-        self.bench.pace = self.bench.pace.called(self.bench.clock())
+        with self.bench.dealings.lock:
+            self.bench.dealings.pace = self.bench.pace.called(self.bench.clock())
         return self.model.ask(*given, **named)

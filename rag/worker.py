@@ -6,6 +6,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
@@ -15,8 +16,8 @@ import structlog
 from observe.telemetry import catalogue
 from observe.telemetry import hearings as numbers
 from observe.telemetry.process import watched
-from rag import docket, record
-from rag.bench import Bench
+from rag import docket, filing, record
+from rag.bench import Bench, Dealings
 from rag.docket import Taken
 from rag.gather import Gatherer
 from rag.hearing import hear
@@ -27,7 +28,8 @@ from store.errors import DatabaseAway
 from store.settings import Settings
 
 LANES: tuple[Lane, ...] = ("immediate", "batch")
-HEARTBEAT_S, IDLE_S, LOOK_S = 5.0, 1.0, 30.0
+HEARTBEAT_S, IDLE_S, LOOK_S, DEPTH_S = 5.0, 1.0, 30.0, 1.0
+RESERVED = 0.25  # of the model's calls a minute: for the immediate lane, where another lane is heard beside it
 REHEAR_BATCHES = 3  # so many batches are put on an empty docket at a time, so that new cases never wait behind old ones
 AWAY_S = 600.0  # how long a database that is away is waited for
 Progress = Callable[["Summary", int], None]
@@ -58,23 +60,52 @@ def run(settings: Settings, *, once: bool = False, stop: Event | None = None, on
     Raises DatabaseAway when the database stays away for ten minutes.
     """
     with watched(settings, "council"), open_database(settings, wait_s=60) as database:
-        return Worker(database, settings, stop or Event(), on_progress).run(once)
+        worker = Worker(database, settings, stop or Event(), on_progress)
+        return worker.run(once) if once else beside(worker, settings)
+
+
+def beside(worker: "Worker", settings: Settings) -> Summary:
+    """The worker, and in a thread beside it one for the immediate lane alone: no such case waits behind a batch of others.
+
+    They share what they know of the model; of its calls a part is left to the immediate lane. The end of one ends the other.
+    """
+    with open_database(settings) as database, ThreadPoolExecutor(1, thread_name_prefix="immediate") as threads:
+        quick = Worker(database, settings, worker.stop, lane="immediate", known=worker.bench.dealings)
+        worker.bench.reserve = int(settings.model.calls_per_minute * RESERVED)
+        running = threads.submit(_ending, worker.stop, quick)
+        try:
+            summary = worker.run(once=False)
+        finally:
+            worker.stop.set()
+        summary.add(running.result())
+        return summary
+
+
+def _ending(stop: Event, worker: "Worker") -> Summary:
+    try:
+        return worker.run(once=False)
+    finally:
+        stop.set()
 
 
 class Worker:
-    """One worker and what it holds between batches."""
+    """One worker and what it holds between batches; for one `lane` alone it leaves the house to the worker that it is beside."""
 
-    def __init__(self, database: Database, settings: Settings, stop: Event, on_progress: Progress | None = None) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, stop: Event, on_progress: Progress | None = None, *,
+        lane: Lane | None = None, known: Dealings | None = None,
+    ) -> None:  # fmt: skip
         self.database, self.settings, self.stop, self.on_progress = database, settings, stop, on_progress
-        self.name = f"council@{socket.gethostname()}/{os.getpid()}"
-        self.bench = Bench(settings.model, before_call=self._renew)
+        self.lanes, self.keeps_house = (LANES, True) if lane is None else ((lane,), False)
+        self.name = f"council@{socket.gethostname()}/{os.getpid()}" + (f"/{lane}" if lane is not None else "")
+        self.bench = Bench(settings.model, before_call=self._renew, known=known)
         self.gatherer = Gatherer(database, settings.council)
         self.summary = Summary()
         self._due: dict[str, float] = {}
-        self._unsettled = False
+        self._unsettled = self._once = False
 
     def run(self, once: bool) -> Summary:
-        started = time.monotonic()
+        started, self._once = time.monotonic(), once
         try:
             while not self.stop.is_set() and wait_for(lambda: self._turn(once), AWAY_S):
                 pass
@@ -94,7 +125,7 @@ class Worker:
 
     def _step(self, once: bool) -> bool:
         self._look_after()
-        for lane in LANES:
+        for lane in self.lanes:
             if taken := self._collect(lane, once):
                 self._hear(taken)
                 self._tell()
@@ -150,14 +181,20 @@ class Worker:
 
     def _wait(self, once: bool) -> bool:
         """Nothing can be taken: end when all is done, else sleep until something comes or becomes due."""
-        waiting = self.database.fetch("docket_open", now=None)[0]
+        waiting = self.database.fetch("docket_open", now=None, lanes=list(self.lanes))[0]
+        if self.keeps_house and waiting["open"] == 0 and self._put_back():
+            return True
         if once and waiting["open"] == 0:
             return False
-        if not once and waiting["open"] == 0 and self._rehear():
+        if self.keeps_house and not once and waiting["open"] == 0 and self._rehear():
             return True
         pause = IDLE_S if waiting["next_in_s"] is None else min(max(waiting["next_in_s"], 0.02), IDLE_S)
         self.database.listen(docket.CHANNEL, pause)
         return True
+
+    def _put_back(self) -> bool:
+        """With an empty docket: some of the cases that had to be filed for want of room, those with the most to lose first."""
+        return filing.put_back(self.database, REHEAR_BATCHES * self.settings.council.batch_batch) > 0
 
     def _rehear(self) -> bool:
         """With an empty docket and a model at hand, put back some cases that rules had to judge."""
@@ -167,7 +204,11 @@ class Worker:
         return self.database.run("enqueue_rehear", now=None, limit=REHEAR_BATCHES * council.batch_batch) > 0
 
     def _look_after(self) -> None:
-        """Heartbeat, dead letters of killed workers, and old rows, each in its own time."""
+        """Heartbeat, dead letters of killed workers, a docket that is too deep, and old rows, each in its own time."""
+        if not self.keeps_house:
+            return
+        if not self._once and self._is_due("depth", DEPTH_S):
+            filing.file_overflow(self.database, self.settings)
         if self._is_due("heartbeat", HEARTBEAT_S):
             self.database.run("put_worker", worker=self.name, detail=json.dumps(self._state()))
             self.database.run("bury_cases", max_attempts=self.settings.council.max_attempts, now=None)
@@ -194,7 +235,10 @@ class Worker:
 
     def _tell(self) -> None:
         if self.on_progress is not None:
-            self.on_progress(self.summary, self.database.fetch("docket_open", now=None)[0]["open"])
+            self.on_progress(self.summary, self._open())
+
+    def _open(self) -> int:
+        return int(self.database.fetch("docket_open", now=None, lanes=list(self.lanes))[0]["open"])
 
     def _now(self) -> datetime:
         now: datetime = self.database.fetch("database_now")[0]["now"]

@@ -26,7 +26,7 @@ from newest, recent;
 -- name: dashboard_docket
 -- Depth and oldest age of each lane, and what gave up.
 select lane, count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'leased') as leased,
-       count(*) filter (where state = 'dead') as dead,
+       count(*) filter (where state = 'dead') as dead, count(*) filter (where state = 'shed') as filed,
        extract(epoch from now() - min(enqueued_at) filter (where state in ('waiting', 'leased')))::double precision as oldest_s
 from docket where tenant = %(tenant)s group by lane order by lane desc;
 
@@ -140,8 +140,9 @@ from anomalies where entity_hash = %(entity_hash)s order by event_time desc, ano
 
 -- name: dashboard_entity_episodes
 -- One entity's episodes with the outcome in force.
-select p.episode_id, p.started_at, p.last_at, p.revision as hits, p.severity, p.detectors, c.lane, r.outcome, r.action
-from episodes p left join cases c using (episode_id) left join rulings r on r.case_id = c.case_id and r.in_force
+select p.episode_id, p.started_at, p.last_at, p.revision as hits, p.severity, p.detectors, c.lane, r.outcome, r.action,
+       d.state = 'shed' as filed
+from episodes p left join cases c using (episode_id) left join docket d using (case_id) left join rulings r on r.case_id = c.case_id and r.in_force
 where p.entity_hash = %(entity_hash)s order by p.started_at desc limit %(most)s;
 
 -- name: dashboard_sections
@@ -164,8 +165,8 @@ where v.tenant = %(tenant)s and v.section_id = %(section_id)s order by v.since d
 -- name: dashboard_streams
 -- The newest progress of each streaming job.
 select distinct on (job) job, query_id, batch_id, at, input_rows, rows_per_s, duration_ms, lag,
-       extract(epoch from now() - at)::double precision as silent_s
-from stream_progress order by job, at desc;
+       extract(epoch from now() - at)::double precision as silent_s, w.waiting, w.unit, w.oldest_s
+from stream_progress left join (select job, waiting, unit, oldest_s from stream_lag) w using (job) order by job, at desc;
 
 -- name: dashboard_ledger
 -- The tail of the batch ledger.

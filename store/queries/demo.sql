@@ -6,7 +6,7 @@ select (select coalesce(sum(accepted), 0)::bigint from batches where job = 'inge
        (select count(*) from anomalies) as anomalies,
        (select count(*) from cases) as cases,
        (select count(*) from rulings where in_force) as rulings,
-       (select count(*) from docket where state in ('waiting', 'leased')) as open,
+       (select count(*) from docket where state in ('waiting', 'leased', 'shed')) as open,
        (select count(*) from docket where state = 'dead') as dead;
 
 -- name: demo_anomalies

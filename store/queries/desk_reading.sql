@@ -121,7 +121,19 @@ told as (
          case b.verdict when 'confirm' then 'confirms the ' else 'rejects the ' end || b.about
          || coalesce(': ' || nullif(b.comment, ''), ''), b.case_id,
          jsonb_build_object('about', b.about, 'subject_id', b.subject_id, 'reason', b.reason, 'via', b.via, 'shown_hash', b.shown_hash)
-  from feedback b where b.tenant = %(tenant)s and b.case_id in (select case_id from ids)),
+  from feedback b where b.tenant = %(tenant)s and b.case_id in (select case_id from ids)
+  union all
+  select q.at, 'receipt', lpad(q.receipt_id::text, 19, '0') || '.0', q.kind, 'the docket',
+         case q.kind when 'filed' then 'filed it for want of room' else 'let it wait in the batch lane for want of room' end
+         || ': ' || q.rank || ' of ' || q.of_all || ' by expected loss (' || q.loss_words || ')', q.case_id,
+         jsonb_build_object('receipt_id', q.receipt_id, 'why', q.why, 'expected_loss', q.expected_loss, 'currency', q.loss_currency,
+                            'rank', q.rank, 'of_all', q.of_all, 'policy', q.policy, 'revision', q.revision)
+  from docket_receipts q where q.tenant = %(tenant)s and q.case_id in (select case_id from ids)
+  union all
+  select q.returned_at, 'receipt', lpad(q.receipt_id::text, 19, '0') || '.1', 'returned', 'the docket',
+         'put it back (' || q.returned_because || ')', q.case_id, jsonb_build_object('receipt_id', q.receipt_id)
+  from docket_receipts q
+  where q.tenant = %(tenant)s and q.case_id in (select case_id from ids) and q.kind = 'filed' and q.returned_at is not null),
 keyed as (select told.*, to_char(at at time zone 'UTC', 'YYYYMMDDHH24MISSUS') || '.' || source || '.' || id as key from told)
 select at, source, kind, who, said, case_id, detail, key from keyed
 where key collate "C" > %(after)s order by key collate "C" limit %(limit)s;

@@ -17,7 +17,7 @@ on conflict (case_id) do update set
 where excluded.revision > c.revision
 
 -- name: put_on_docket
--- Enqueue the incoming cases above the triage bar; a heard one again when its hits doubled or its lane rose.
+-- Enqueue the incoming cases above the triage bar; a heard one again when its hits doubled or its lane rose, a filed one when it rose.
 insert into docket as d (case_id, tenant, lane, priority, revision)
 select case_id, tenant, lane, severity, revision
 from (select distinct on (case_id) * from incoming_cases order by case_id, revision desc) i
@@ -29,9 +29,10 @@ on conflict (case_id) do update set
            case when grown then 0 else d.attempts end, case when grown then '-infinity' else d.not_before end,
            case when grown then now() else d.enqueued_at end, case when grown then null else d.finished_at end
     from (select (d.state = 'done' or d.state = 'waiting' and d.reason = 'rehear')
-             and (excluded.revision >= 2 * d.heard_revision or excluded.lane = 'immediate' and d.lane = 'batch')) g(grown)),
+             and (excluded.revision >= 2 * d.heard_revision or excluded.lane = 'immediate' and d.lane = 'batch')
+             or d.state = 'shed' and excluded.lane = 'immediate' and d.lane = 'batch' and not d.lowered) g(grown)),
   revision = excluded.revision, priority = greatest(d.priority, excluded.priority),
-  lane = case when 'immediate' in (d.lane, excluded.lane) then 'immediate' else 'batch' end
+  lane = case when d.lowered then d.lane when 'immediate' in (d.lane, excluded.lane) then 'immediate' else 'batch' end
 where excluded.revision > d.revision
 
 -- name: take_cases
@@ -66,7 +67,7 @@ update docket d set
   heard_revision = h.revision, leased_by = null, leased_until = null, last_error = null,
   state = case when g.grown then 'waiting' else 'done' end, reason = case when g.grown then 'grown' else d.reason end,
   attempts = case when g.grown then 0 else d.attempts end,
-  priority = c.severity,
+  priority = c.severity, lane = case when d.lowered then 'immediate' else d.lane end, lowered = false,
   not_before = case when g.grown then '-infinity' else coalesce(h.not_before, '-infinity') end,
   enqueued_at = case when g.grown then clock_timestamp() else d.enqueued_at end,
   finished_at = case when g.grown then null else clock_timestamp() end
@@ -119,11 +120,11 @@ select c.case_id, c.lane as case_lane, d.state, d.reason, d.attempts, d.last_err
 from cases c left join docket d using (case_id) where c.case_id = %(case_id)s
 
 -- name: docket_open
--- How many cases still wait or are being heard, and in how many seconds the next can be taken (null: none).
+-- How many cases of these lanes still wait or are being heard, and in how many seconds the next can be taken (null: none).
 select count(*) as open, count(*) filter (where state = 'waiting' and not_before <= at) as due,
        extract(epoch from min(case when state = 'waiting' then greatest(not_before, at) else leased_until end - at))::float8 as next_in_s
 from docket, (select coalesce(%(now)s::timestamptz, clock_timestamp())) clock(at)
-where state in ('waiting', 'leased')
+where state in ('waiting', 'leased') and lane = any(%(lanes)s)
 
 -- name: enqueue_rehear
 -- Put cases that rules had to judge before a model again, the most severe first, behind everything new.
@@ -138,3 +139,81 @@ where d.case_id in (
 -- One incoming case (the sink copies thousands at a time instead).
 insert into incoming_cases (case_id, tenant, episode_id, entity, kind, revision, severity, lane, started_at, last_at)
 values (%(case_id)s, %(tenant)s, %(episode_id)s, %(entity)s, %(kind)s, %(revision)s, %(severity)s, %(lane)s, %(started_at)s, %(last_at)s)
+
+-- name: docket_depth
+-- Cases that wait in each lane; what a person asked for and rehearings do not count.
+select count(*) filter (where lane = 'immediate') as immediate, count(*) filter (where lane = 'batch') as batch
+from docket where state = 'waiting' and reason in ('new', 'grown', 'unshed')
+
+-- name: try_shedding
+-- Whether this transaction is the one that sheds now.
+select pg_try_advisory_xact_lock(hashtextextended('conclave shedding', 0)) as mine
+
+-- name: docket_standing
+-- What waits in a lane and what is at stake in it: the payments of its kept hits, or the failed requests.
+select d.case_id, c.severity, hits.payments, hits.errors
+from docket d join cases c using (case_id)
+cross join lateral (
+  select coalesce(jsonb_agg(a.event) filter (where a.event ? 'amount'), '[]') as payments,
+         max((a.context ->> 'errors')::float8) filter (where c.kind in ('service', 'series')) as errors
+  from anomalies a where a.episode_id = c.episode_id) hits
+where d.state = 'waiting' and d.lane = %(lane)s and d.reason in ('new', 'grown', 'unshed')
+
+-- name: lower_cases
+-- Let these cases of the immediate lane wait in the batch lane, each with a receipt; one that was taken meanwhile is left alone.
+with asked as (select * from jsonb_populate_recordset(null::docket_receipts, %(receipts)s)),
+next as (
+  select d.case_id from docket d join asked using (case_id) where d.state = 'waiting' and d.lane = 'immediate'
+  order by d.case_id for update of d skip locked),
+gone as (
+  update docket d set lane = 'batch', lowered = true from next where d.case_id = next.case_id
+  returning d.case_id, d.tenant, d.revision)
+insert into docket_receipts (tenant, case_id, kind, revision, severity, expected_loss, loss_currency, loss_words, weight, rank, of_all,
+                             policy, why)
+select gone.tenant, case_id, 'lowered', gone.revision, a.severity, a.expected_loss, a.loss_currency, a.loss_words, a.weight, a.rank,
+       a.of_all, %(policy)s, %(why)s
+from gone join asked a using (case_id)
+
+-- name: file_cases
+-- Take these cases off the docket, each with a receipt; one that was taken meanwhile is left alone.
+with asked as (select * from jsonb_populate_recordset(null::docket_receipts, %(receipts)s)),
+next as (
+  select d.case_id from docket d join asked using (case_id) where d.state = 'waiting' and d.lane = 'batch'
+  order by d.case_id for update of d skip locked),
+gone as (
+  update docket d set state = 'shed', attempts = 0, not_before = '-infinity' from next where d.case_id = next.case_id
+  returning d.case_id, d.tenant, d.revision)
+insert into docket_receipts (tenant, case_id, kind, revision, severity, expected_loss, loss_currency, loss_words, weight, rank, of_all,
+                             policy, why)
+select gone.tenant, case_id, 'filed', gone.revision, a.severity, a.expected_loss, a.loss_currency, a.loss_words, a.weight, a.rank,
+       a.of_all, %(policy)s, %(why)s
+from gone join asked a using (case_id)
+
+-- name: return_cases
+-- Put filed cases on the docket again, those with the most to lose first; their receipts are closed by it.
+update docket d set state = 'waiting', reason = 'unshed', attempts = 0, enqueued_at = clock_timestamp(), finished_at = null
+where d.case_id in (
+  select r.case_id from docket_receipts r join docket q using (case_id)
+  where r.kind = 'filed' and r.returned_at is null and q.state = 'shed'
+  order by r.weight desc, r.case_id limit %(limit)s for update of q skip locked)
+
+-- name: filed_cases
+-- Cases that are filed now, those with the most to lose first.
+select r.case_id, c.entity, r.severity, r.expected_loss, r.loss_currency, r.loss_words, r.rank, r.of_all, r.at, r.why
+from docket_receipts r join cases c using (case_id) where r.kind = 'filed' and r.returned_at is null
+order by r.weight desc, r.case_id limit %(limit)s
+
+-- name: case_receipts
+-- Every receipt of a case, the newest first.
+select kind, at, why, revision, severity, expected_loss, loss_currency, loss_words, rank, of_all, policy, returned_at, returned_because
+from docket_receipts where case_id = %(case_id)s order by receipt_id desc
+
+-- name: receipt_totals
+-- What is filed now for want of room, since when, what it may cost in the commonest currency, and how many ever were.
+with open as (select * from docket_receipts where kind = 'filed' and returned_at is null),
+common as (select mode() within group (order by loss_currency) as currency from open where expected_loss is not null)
+select count(open.case_id) as filed, min(open.at) as since,
+       sum(open.expected_loss) filter (where open.loss_currency = common.currency) as expected_loss, common.currency,
+       (select count(*) from docket_receipts where kind = 'filed') as ever,
+       (select count(*) from docket_receipts where kind = 'lowered') as lowered
+from common left join open on true group by common.currency

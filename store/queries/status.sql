@@ -38,3 +38,12 @@ select (select count(*) from anomalies) as anomalies, (select count(*) from case
 -- Which server this is, and its extensions.
 select current_setting('server_version') as version, now() as now,
        (select jsonb_object_agg(extname, extversion) from pg_extension) as extensions;
+
+-- name: stream_lags
+-- What waits for each streaming job; none of ingest while it does not run, since it alone can ask its source.
+select job, waiting, unit, oldest_s, at from stream_lag order by job desc;
+
+-- name: rows_not_folded
+-- Rows that ingest has written and detect has not folded, and for how many seconds the oldest of them waits.
+select waiting, oldest_s from stream_lag where job = 'detect'
+union all select 0, 0 limit 1;

@@ -83,7 +83,7 @@ def test_it_is_shown_and_printed_as_json(database: Database, here: Path, capsys:
     seed(database)
     status.status()
     said = capsys.readouterr().out
-    for words in ("detect", "2,000", "5,432", "3 files", "waiting", "oldest waiting 2 min", "confirmed", "alive", "gone"):
+    for words in ("detect", "2,000", "5,432", "0 rows", "waiting", "oldest waiting 2 min", "confirmed", "alive", "gone"):
         assert words in said
     status.status(as_json=True)
     assert json.loads(capsys.readouterr().out)["cases"] == 3

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk import actions, commands, file, life, loss, timers, webhook
+from desk import actions, commands, file, life, timers, webhook
 from desk.actions import Asked
 from desk.errors import BadDetail, CommandChanged, DeskError, NotPossible
 from desk.file import File
 from desk.timers import Clock
+from rag import loss
 from store.sections.desk import Approval, Desk, Level, Limit
 
 NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)

@@ -113,7 +113,7 @@ def test_filed_cases_are_kept_but_not_enqueued_until_they_grow(
     database: Database, put_cases: Any, make_case: Any, make_hit: Any
 ) -> None:
     put_cases(make_case("1", [make_hit(severity=0.5)]))
-    assert database.fetch("docket_open", now=None)[0]["open"] == 0
+    assert database.fetch("docket_open", now=None, lanes=["immediate", "batch"])[0]["open"] == 0
     put_cases(make_case("1", [make_hit(severity=0.5), make_hit(2, 5, severity=0.9)]))
     assert row(database)["lane"] == "immediate"
 

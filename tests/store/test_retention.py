@@ -195,6 +195,7 @@ BOUNDED = {
 # with the row they belong to
 CASCADING = {
     "docket",
+    "docket_receipts",
     "commands",
     "alerts",
     "memories",
