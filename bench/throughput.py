@@ -11,9 +11,11 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.peers import race
 from jobs import bronze, detect
 from jobs.session import session
 from pipelines import catalogue
@@ -49,7 +51,9 @@ def fill(spark: Any, settings: Settings, events: int, batch: int, accounts: int,
             "current_timestamp() as ingest_time",
             f"{number}L as ingest_batch",
         )
-        rows.write.format("delta").mode("append").save(settings.bronze)
+        # as from a topic of two partitions keyed by account: peers of two processes take a half each
+        halves = rows.repartition(2, "account_id").sortWithinPartitions("row_id")
+        halves.write.format("delta").mode("append").save(settings.bronze)
 
 
 RULES = (
@@ -113,7 +117,13 @@ def seconds(progress: dict[str, Any]) -> dict[str, float]:
     return {"fold": detail["fold_s"], "rules": detail["rules_s"], "names": detail["names_s"], "sink": sink, "log": rest}
 
 
-def measure(args: argparse.Namespace, detectors: tuple[str, ...] | None, terminals: int) -> dict[str, Any]:
+def measure(
+    args: argparse.Namespace,
+    detectors: tuple[str, ...] | None,
+    terminals: int,
+    after: Callable[[Any, Settings], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """The product's figures, and what `after` finds out in the same session and home."""
     with tempfile.TemporaryDirectory(prefix="conclave-bench-") as home:
         detect_settings: dict[str, Any] = {"shards": args.shards, "max_files_per_trigger": 2, "trigger_s": 0}
         if detectors is not None:
@@ -122,9 +132,19 @@ def measure(args: argparse.Namespace, detectors: tuple[str, ...] | None, termina
         spark = session(settings, "conclave bench")
         try:
             fill(spark, settings, args.events, args.batch, args.accounts, terminals)
-            return rates(fold(spark, settings, args.rules))
+            measured = rates(fold(spark, settings, args.rules))
+            return measured | (after(spark, settings) if after is not None else {})
         finally:
             embedded.stop(settings.home)
+
+
+def compare(args: argparse.Namespace, spark: Any, settings: Settings) -> dict[str, Any]:
+    """The peers on the files that the product has just folded, and whether it flagged what they must flag."""
+    with open_database(settings) as database:
+        flagged = [int(row["event_id"][1:]) for row in database.fetch("flagged_events")]
+    with tempfile.TemporaryDirectory(prefix="conclave-peers-") as folder:
+        field = race.Field.of(spark, Path(settings.bronze), args.events, Path(folder), args.group_batches)
+        return {"peers": race.race(field, tuple(args.peers.split(",")), flagged)}
 
 
 def main() -> None:
@@ -135,13 +155,18 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=32)
     parser.add_argument("--rules", type=int, default=0, choices=range(len(RULES) + 1), help="live rules, none to all of them")
     parser.add_argument("--only", choices=["one", "full"], help="measure only the one detector, or only the full set")
+    parser.add_argument("--skip-peers", action="store_true", help="only the product")
+    parser.add_argument("--peers", default=",".join(race.NAMES), help="which peers, commas between (default: %(default)s)")
+    parser.add_argument("--group-batches", type=int, default=4, help="batches that group_per_account is measured on")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     args = parser.parse_args()
     out: dict[str, Any] = {"events": args.events, "batch": args.batch, "accounts": args.accounts, "shards": args.shards,
                            "rules": args.rules}  # fmt: skip
     if args.only != "full":
-        one = measure(args, ONE, 0)
+        one = measure(args, ONE, 0, None if args.skip_peers else lambda spark, settings: compare(args, spark, settings))
+        peers = one.pop("peers", {})
         print("one detector:", one, file=sys.stderr)
+        out |= race.summary(one["warm"], peers)
         out |= {"warm_events_per_s": one["warm"], "cold_events_per_s": one["cold"], "one": one}
     if args.only != "one":
         full = measure(args, None, 5_000)

@@ -1,0 +1,1 @@
+"""What people would pick instead, each as its users would write it: the same files in, the same events flagged."""
