@@ -166,7 +166,7 @@ def main() -> None:
         one = measure(args, ONE, 0, None if args.skip_peers else lambda spark, settings: compare(args, spark, settings))
         peers = one.pop("peers", {})
         print("one detector:", one, file=sys.stderr)
-        out |= race.summary(one["warm"], peers)
+        out |= race.summary(one["warm"], peers) if peers else {}
         out |= {"warm_events_per_s": one["warm"], "cold_events_per_s": one["cold"], "one": one}
     if args.only != "one":
         full = measure(args, None, 5_000)

@@ -47,7 +47,7 @@ class Field:
 
 
 def race(field: Field, names: tuple[str, ...], flagged: list[int], python: Path = PYTHON) -> dict[str, Figures]:
-    """Figures of each named peer, or why there are none; under `product`, whether what it flagged is what the plain loop flagged."""
+    """Figures of each named peer, or why there are none; under `product`, whether it flagged what the plain loop flagged."""
     loop = [sys.executable, "-m", "bench.peers.plain_loop", str(field.task("plain_loop"))]
     reference = programs(field.folder, "plain_loop", [loop])
     expected: list[int] = reference.pop("flagged")
@@ -82,7 +82,7 @@ def missing(name: str, python: Path) -> str:
     if name not in NEEDS:
         return ""
     if not python.exists():
-        said = python.parents[1].with_suffix(".log")
+        said = ROOT / ".setup" / "bench.log"
         return said.read_text().strip()[-600:] if said.exists() else "there is no .venv-bench; scripts/bench throughput makes it"
     script = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({NEEDS[name]!r}) is None)"
     found = subprocess.run([str(python), "-c", script], check=False).returncode == 0
