@@ -19,10 +19,12 @@ def dashboard(
     OpenID Connect where Streamlit's secrets have a section \\[auth]; dashboard.sign_in = "off" is for one person on this machine.
     """
     from dashboard.serve import address, command
+    from jobs.startup.ports import require_free
     from store.settings import settings
 
     wanted = settings().dashboard
     chosen = (wanted.host if host is None else host, wanted.port if port is None else port)
+    require_free("dashboard", *chosen)
     typer.echo(f"Dashboard: {address(*chosen)}  (Ctrl-C stops it)")
     started = command(*chosen)
     # Becoming Streamlit rather than starting it: signals reach it directly and no process can be left behind.

@@ -22,11 +22,13 @@ def gateway(
     how it is. With gateway.tls_certificate and gateway.tls_key it serves HTTPS.
     """
     from gateway.serving import address, serve
+    from jobs.startup.ports import require_free
     from store.settings import settings
 
     wanted = settings().gateway
     given = {name: value for name, value in (("host", host), ("port", port), ("workers", workers)) if value is not None}
     chosen = wanted.model_copy(update=given)
+    require_free("gateway", chosen.host, chosen.port)
     typer.echo(f"Gateway: {address(chosen)}  (Ctrl-C stops it)")
     serve(chosen, f"{__name__}:application")
 

@@ -7,6 +7,14 @@ class JarsUnavailable(ConclaveError):
     """Spark's jars could not be fetched; check the network or put the pinned files into `jars/` by hand:"""
 
 
+class NotReady(ConclaveError):
+    """This job cannot start here; `conclave check` shows all that was looked at:"""
+
+
+class PortTaken(ConclaveError):
+    """Nothing can be served at"""
+
+
 class BatchConflict(ConclaveError):
     """This batch was committed before with other offsets or settings; restore the old settings, or start a new checkpoint
     with `conclave detect --rebuild`."""

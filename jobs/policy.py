@@ -46,7 +46,7 @@ class Policy:
             idle_us=round(detect.idle_s * 1e6),
             max_entities=detect.max_entities_per_shard,
             detectors=tuple(sorted(detect.detectors)),
-            thresholds=dict(detect.thresholds),
+            thresholds={str(name): score for name, score in detect.thresholds.items()},
             min_count=detect.min_count,
             min_error_rate=detect.min_error_rate,
             service_buckets=detect.service_buckets,

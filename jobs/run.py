@@ -82,10 +82,15 @@ def submitted(name: str) -> None:
 
 @contextmanager
 def opened(settings: Settings, *names: str) -> Iterator[tuple[Any, Database]]:
-    """A session and the database, with the jobs' checkpoints fenced and a sign of life while they run."""
+    """A session and the database, with the jobs' checkpoints fenced and a sign of life while they run.
+
+    Raises NotReady before Spark starts when it could not run here.
+    """
+    from jobs import startup
     from jobs.fence import fenced
     from jobs.session import session
 
+    startup.require(settings, *names)
     with ExitStack() as stack:
         stack.enter_context(watched(settings, names[0] if len(names) == 1 else "streams"))
         database = stack.enter_context(open_database(settings, wait_s=settings.detect.database_wait_s))

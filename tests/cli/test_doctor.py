@@ -3,17 +3,24 @@
 import http.server
 import json
 import socket
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from cli import doctor, system
-from store.database import LIBPQ, connect
+from cli import doctor
+from jobs.errors import JobRunning
+from jobs.fence import fenced
+from jobs.startup.finding import State
+from store.database import LIBPQ
 from store.settings import Settings
+
+Conclave = Callable[..., "subprocess.CompletedProcess[str]"]
 
 pytestmark = pytest.mark.process
 
@@ -26,10 +33,6 @@ def _no_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def chosen(tmp_path: Path, **given: Any) -> Settings:
     return Settings.model_validate({"home": tmp_path, **given})
-
-
-def states(found: doctor.Finding | list[doctor.Finding]) -> dict[str, str]:
-    return {finding.what: finding.state for finding in (found if isinstance(found, list) else [found])}
 
 
 @pytest.fixture
@@ -73,108 +76,60 @@ def test_no_model_is_only_a_warning(tmp_path: Path, closed_port: int) -> None:
     assert doctor.model(chosen(tmp_path, model={"enabled": False})).state == "ok"
 
 
-def test_java_is_found_or_the_command_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor.java(chosen(tmp_path)).state == "ok"
-    old = tmp_path / "bin" / "java"
-    old.parent.mkdir()
-    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
-    old.chmod(0o755)
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    found = doctor.java(chosen(tmp_path))
-    assert found.state == "fail"
-    assert "Java 11" in found.said
-    assert "install" in found.fix
-    old.unlink()
-    assert doctor.java(chosen(tmp_path)).state == "fail"
+def examined(settings: Settings) -> dict[str, doctor.Finding]:
+    return {finding.what: finding for finding in doctor.examine(settings, datetime.now(UTC))}
 
 
-@pytest.mark.parametrize(
-    ("said", "major"),
-    [
-        ('openjdk version "17.0.15" 2025-04-15', 17),
-        ('java version "1.8.0_292"', 8),
-        ('openjdk version "24-ea" 2025', 24),
-        ("no", None),
-    ],
-)
-def test_javas_own_words_are_understood(said: str, major: int | None) -> None:
-    assert system.java_major(said) == major
-
-
-@pytest.mark.parametrize("manager", system.PACKAGES)
-def test_each_system_has_its_command(manager: str) -> None:
-    command = system.install_command("java", [manager], root=False)
-    assert command is not None
-    assert manager in command
-    assert ("sudo" in command) == (manager != "brew")
-    assert system.install_command("java", [], root=True) is None
-
-
-def test_missing_jars_are_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONCLAVE_JARS", str(tmp_path))
-    found = doctor.jars(chosen(tmp_path))
-    assert found.state == "fail"
-    assert "conclave jars" in found.fix
-
-
-@pytest.mark.parametrize(("free", "state"), [(10**8, "fail"), (10**9, "warn"), (5 * 10**9, "ok")])
-def test_disk_space(free: int, state: str, tmp_path: Path) -> None:
-    assert doctor.disk_finding(free, tmp_path).state == state
-
-
-def test_the_disk_of_a_home_that_is_not_there_yet(tmp_path: Path) -> None:
-    assert doctor.disk(chosen(tmp_path, home=tmp_path / "a" / "b")).what == "disk"
-
-
-def test_an_embedded_database_is_not_made_only_to_be_checked(tmp_path: Path) -> None:
-    assert states(doctor.database(chosen(tmp_path))) == {"database": "ok"}
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_database_is_looked_at(tmp_path: Path, database_url: str) -> None:
-    settings = chosen(tmp_path, database_url=database_url)
-    assert states(doctor.database(settings)) == {"database": "ok", "pgvector": "ok", "schema": "ok"}
-    with connect(database_url) as connection:
-        connection.execute("delete from schema_migrations where number = 2")
-    assert states(doctor.database(settings))["schema"] == "warn"
-
-
-def test_a_database_that_is_away_or_newer_is_a_failure_among_the_other_checks(
-    tmp_path: Path, closed_port: int, database_url: str
-) -> None:
+def test_everything_is_looked_at_though_the_database_is_away(tmp_path: Path, closed_port: int) -> None:
     away = chosen(tmp_path, database_url=f"postgresql://x@127.0.0.1:{closed_port}/x", model={"enabled": False})
-    found = {finding.what: finding for finding in doctor.examine(away)}
+    found = examined(away)
     assert found["database"].state == "fail"
-    assert set(found) >= {"python", "java", "jars", "model", "disk"}
-    with connect(database_url) as connection:
-        connection.execute("insert into schema_migrations (number, name, sha256) values (9999, 'later', 'x')")
-    newer = {finding.what: finding for finding in doctor.examine(chosen(tmp_path, database_url=database_url))}
-    assert "9999" in newer["database"].said
+    assert set(found) >= {"python", "java", "jars", "home", "landing", "disk", "scratch", "files", "model", "gateway port"}
+    assert {"ingest checkpoint", "detect checkpoint", "dashboard port"} <= set(found)
+
+
+def test_a_job_that_runs_is_seen_and_its_fence_left_alone(tmp_path: Path, database_url: str) -> None:
+    settings = chosen(tmp_path, database_url=database_url, model={"enabled": False})
+    with fenced(database_url, settings.checkpoint("detect")):
+        found = examined(settings)
+        assert (found["detect"].state, found["ingest"].state) == ("warn", "ok")
+        with pytest.raises(JobRunning), fenced(database_url, settings.checkpoint("detect")):
+            pass
+    assert examined(settings)["detect"].state == "ok"
+    with fenced(database_url, settings.checkpoint("detect")):
+        pass
 
 
 def test_kafka_is_asked_only_when_events_come_from_it(tmp_path: Path, closed_port: int) -> None:
-    assert "kafka" not in {finding.what for finding in doctor.examine(chosen(tmp_path))}
+    assert "kafka" not in examined(chosen(tmp_path, model={"enabled": False}))
     source = {"kind": "kafka", "kafka_servers": f"127.0.0.1:{closed_port}"}
-    found = doctor.kafka(chosen(tmp_path, source=source))
-    assert found.state == "fail"
-    assert "KAFKA_SERVERS" in found.fix
+    found = examined(chosen(tmp_path, source=source, model={"enabled": False}))
+    assert found["kafka"].state == "fail"
+    assert "KAFKA_SERVERS" in found["kafka"].fix
+    assert "landing" not in found
 
 
-def test_missing_extension_is_a_failure() -> None:
-    assert doctor._extensions({}, set()).state == "fail"
-    assert doctor._extensions({}, {"vector"}).state == "ok"
-    assert "timescaledb" in doctor._extensions({"vector": "0.8"}, {"timescaledb"}).said
+def test_a_port_that_is_taken_is_said_by_the_command_that_wants_it(conclave: Conclave, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for name in ("dashboard", "gateway"):
+            done = conclave(name, "--port", port, cwd=tmp_path)
+            assert done.returncode == 1
+            assert f"CONCLAVE_{name.upper()}__PORT" in done.stderr
+            assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("state", "code"), [("ok", 0), ("warn", 0), ("fail", 1)])
 def test_only_a_failure_is_exit_code_1(
-    state: doctor.State, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    state: State, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor, "examine", lambda _: [doctor.Finding("thing", state, "how it is", "the [fix]")])
+    monkeypatch.setattr(doctor, "examine", lambda *_: [doctor.Finding("thing", state, "how it is", "the [fix]")])
     with pytest.raises(typer.Exit) as ended:
-        doctor.doctor()
+        doctor.check()
     assert ended.value.exit_code == code
     assert "the [fix]" in capsys.readouterr().out
     with pytest.raises(typer.Exit):
-        doctor.doctor(as_json=True)
+        doctor.check(as_json=True)
     assert json.loads(capsys.readouterr().out) == [{"what": "thing", "state": state, "said": "how it is", "fix": "the [fix]"}]
