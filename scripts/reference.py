@@ -189,13 +189,42 @@ def commands() -> str:
 
 
 def metrics() -> str:
-    """Every metric that `/metrics` of the gateway gives."""
+    """Every metric that any of our processes gives at `/metrics`."""
     from gateway.metrics import Metrics
+    from observe.telemetry import catalogue, gauges
 
-    families = sorted(Metrics().collected.collect(), key=lambda family: family.name)
-    rows = [f"| `{one.name}{'_total' * (one.type == 'counter')}` | {one.type} | {one.documentation} |" for one in families]
-    said = "Given by the gateway at `/metrics`, for Prometheus."
-    return "\n".join([MADE, "# Metrics", "", said, "", "| metric | kind | meaning |", "|---|---|---|", *rows, ""])
+    said = (
+        "For Prometheus: each process gives what it has touched at `/metrics`, on a port of its own (`telemetry.metrics_port`); "
+        "the gateway at its own address, too. See [monitoring](../how-to/monitoring.md)."
+    )
+    parts = {
+        "Counted by each process": catalogue.REGISTRY.collect(),
+        "Read from the database by `conclave operate`": gauges.families(),
+        "Counted by the gateway": Metrics().collected.collect(),
+    }
+    lines = [MADE, "# Metrics", "", said]
+    for title, families in parts.items():
+        lines += ["", f"## {title}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|"]
+        lines += [_metric(one) for one in sorted(families, key=lambda family: family.name) if one.name.startswith("conclave")]
+    return "\n".join([*lines, ""])
+
+
+def _metric(family: Any) -> str:
+    from prometheus_client.core import GaugeMetricFamily
+
+    labels = family._labelnames if isinstance(family, GaugeMetricFamily) else metric_labels().get(family.name, ())
+    name = f"{family.name}{'_total' * (family.type == 'counter')}"
+    return f"| `{name}` | {family.type} | {', '.join(f'`{label}`' for label in labels)} | {family.documentation} |"
+
+
+def metric_labels() -> dict[str, tuple[str, ...]]:
+    """Metric → its labels, of what is counted in a process."""
+    from gateway.metrics import Metrics
+    from observe.telemetry import catalogue
+
+    kept = [vars(catalogue), vars(Metrics())]
+    made = [one for names in kept for one in names.values() if hasattr(one, "_labelnames") and hasattr(one, "_name")]
+    return {one._name: tuple(one._labelnames) for one in made}
 
 
 def main() -> None:

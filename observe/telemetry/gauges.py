@@ -115,11 +115,7 @@ class Gauges:
 
     def describe(self) -> Iterator[Metric]:
         """Every family, without values."""
-        for one in NUMBERS:
-            yield GaugeMetricFamily(one.name, one.meaning, labels=one.labels)
-        yield GaugeMetricFamily(*UP[:2], labels=UP[2])
-        for name, meaning in AUDIT:
-            yield GaugeMetricFamily(name, meaning)
+        return families()
 
     def collect(self) -> Iterator[Metric]:
         with self._lock:
@@ -153,6 +149,15 @@ class Gauges:
         for query in dict.fromkeys(one.query for one in NUMBERS):
             rows[query] = self._database.fetch(query)
         return [family(one, rows[one.query]) for one in NUMBERS]
+
+
+def families() -> Iterator[Metric]:
+    """Every family that Gauges gives, without values."""
+    for one in NUMBERS:
+        yield GaugeMetricFamily(one.name, one.meaning, labels=one.labels)
+    yield GaugeMetricFamily(*UP[:2], labels=UP[2])
+    for name, meaning in AUDIT:
+        yield GaugeMetricFamily(name, meaning)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def test_the_example_holds_no_secret() -> None:
 
 def test_ports_are_published_on_loopback_only(services: dict[str, Any]) -> None:
     published = [filled(port) for service in services.values() for port in service.get("ports", [])]
-    assert len(published) == 4
+    assert len(published) == 7
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
