@@ -21,7 +21,8 @@ COPY jobs jobs
 COPY rag rag
 COPY dashboard dashboard
 COPY cli cli
-RUN pip install --no-deps --editable . && python -m jobs.jars
+# All jars: a pod may have no way to a registry, and its root file system is read-only.
+RUN pip install --no-deps --editable . && python -m jobs.jars s3a abfss gs
 
 FROM python:3.11-slim-bookworm
 # procps: Spark's own scripts call ps.
@@ -39,7 +40,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYSPARK_PYTHON=/opt/venv/bin/python \
     SPARK_WORKER_DIR=/tmp/spark-work \
     CONCLAVE_HOME=/var/lib/conclave
+# Spark on Kubernetes looks for its own home and work there.
+ENV SPARK_HOME=/opt/venv/lib/python3.11/site-packages/pyspark
 WORKDIR /opt/conclave
 USER conclave
 VOLUME /var/lib/conclave
+ENTRYPOINT ["/opt/conclave/deploy/entrypoint.sh"]
 CMD ["conclave", "--help"]
