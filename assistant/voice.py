@@ -34,7 +34,7 @@ class Voice:
         with self._lock:
             if why := self._bench.absence(1):
                 return why
-            self._bench.pace = self._bench.pace.called(self._bench.clock())
+            self._bench.called()
             return ""
 
     def absence(self) -> str:
@@ -59,12 +59,9 @@ class Voice:
         try:
             yield
         except NoAnswer:
-            with self._lock:
-                self._bench.breaker = self._bench.breaker.failed(self._bench.clock())
-                self._bench._seen = None
+            self._bench.failed()
             raise
-        with self._lock:
-            self._bench.breaker = self._bench.breaker.succeeded()
+        self._bench.succeeded()
 
 
 @cache

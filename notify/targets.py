@@ -105,12 +105,12 @@ def asker(database: Database, settings: Settings) -> Speaker:
             question(prompt, out.content),
             datetime.now(UTC),
         )
-        bench.pace = bench.pace.called(bench.clock())
+        bench.called()
         try:
             said = _heard(model, asked)
-            bench.breaker = bench.breaker.succeeded()
+            bench.succeeded()
         except Again:
-            bench.breaker = bench.breaker.failed(bench.clock())
+            bench.failed()
             raise
         finally:
             _keep(database, settings, out, model, asked, began)

@@ -53,10 +53,6 @@ class Bench:
     def breaker(self) -> Breaker:
         return self.dealings.breaker
 
-    @breaker.setter
-    def breaker(self, now: Breaker) -> None:
-        self.dealings.breaker = now
-
     @property
     def pace(self) -> Pace:
         return self.dealings.pace
@@ -99,13 +95,25 @@ class Bench:
         try:
             testimony = testify(_Paced(self, OllamaModel(self.settings, self.presence().name)), role, briefs, self._may_repair)
         except NoAnswer:
-            with self.dealings.lock:
-                self.breaker = self.breaker.failed(self.clock())
-                self.dealings.seen = None
+            self.failed()
             raise
-        with self.dealings.lock:
-            self.breaker = self.breaker.succeeded()
+        self.succeeded()
         return testimony
+
+    def called(self) -> None:
+        """Count one call."""
+        with self.dealings.lock:
+            self.dealings.pace = self.pace.called(self.clock())
+
+    def failed(self) -> None:
+        """A call had no answer; the server is looked at anew before the next one."""
+        with self.dealings.lock:
+            self.dealings.breaker = self.breaker.failed(self.clock())
+            self.dealings.seen = None
+
+    def succeeded(self) -> None:
+        with self.dealings.lock:
+            self.dealings.breaker = self.breaker.succeeded()
 
     def _may_repair(self) -> bool:
         return self.pace.allows(1, self.clock())
@@ -119,6 +127,5 @@ class _Paced:
 
     def ask(self, *given: Any, **named: Any) -> Any:
         self.bench.before_call()
-        with self.bench.dealings.lock:
-            self.bench.dealings.pace = self.bench.pace.called(self.bench.clock())
+        self.bench.called()
         return self.model.ask(*given, **named)

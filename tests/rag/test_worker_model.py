@@ -244,7 +244,7 @@ def test_the_worker_says_which_council_sits(database: Database, settings: Settin
 def test_a_trial_call_after_the_pause_closes_the_circuit() -> None:
     clock = [0.0]
     bench = Bench(Model(breaker_failures=1, breaker_open_s=5), clock=lambda: clock[0], look=lambda _: Presence(True, "judge"))
-    bench.breaker = bench.breaker.failed(0.0)
+    bench.failed()
     assert "left alone" in bench.absence()
     clock[0] = 5.0
     assert bench.absence() == ""
