@@ -20,7 +20,7 @@ def show(limit: Limit = 20, as_json: AsJson = False) -> None:
     from store.settings import settings
 
     with open_database(settings()) as database:
-        found = {
+        found: dict[str, Any] = {
             "lanes": database.fetch("status_docket"), "totals": filing.totals(database), "filed": filing.filed(database, limit)
         }  # fmt: skip
     if as_json:

@@ -5,6 +5,7 @@ import math
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_students_quantile_falls_towards_the_normal_one(freedom: int) -> None:
 
 
 def test_the_stages_add_up_to_the_whole() -> None:
-    row = {
+    row: dict[str, Any] = {
         "event_time": NOON, "arrived_at": NOON + timedelta(seconds=0.5), "started_at": NOON + timedelta(seconds=2),
         "committed_at": NOON + timedelta(seconds=3.25), "detail": {"fold_s": 0.75, "rules_s": 0.0, "names_s": 0.125},
     }  # fmt: skip

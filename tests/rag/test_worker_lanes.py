@@ -8,6 +8,7 @@ import pytest
 from rag import docket
 from rag import worker as workers
 from rag.bench import Bench, Dealings
+from rag.hearing import hear
 from rag.models import Presence
 from rag.worker import Summary, Worker
 from store.database import Database
@@ -39,7 +40,7 @@ def test_an_immediate_case_is_heard_while_a_batch_is_being_heard(
 ) -> None:
     """The batch lane's hearing is held up for as long as the immediate case is not ruled."""
     put_cases(make_case("slow", [make_hit(severity=0.6)]))
-    heard, begun, stop = workers.hear, Event(), Event()
+    heard, begun, stop = hear, Event(), Event()
 
     def held_up(case_ids: Any, *given: Any) -> Any:
         if "case-epslow" in case_ids:
