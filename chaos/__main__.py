@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from chaos.schedule import Fault, chosen
 
 def main() -> None:
     options = parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave in good order: what was started ends, what was mounted goes
     faults = chosen(planned(options.seed, options.kills), options.only, options.first)
     say(f"seed {options.seed}: " + ", ".join(f"{fault.number} {fault.kind}" for fault in faults))
     if options.plan:

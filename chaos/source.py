@@ -7,7 +7,7 @@ from pathlib import Path
 from chaos.servers import Broker
 from jobs.targets import Topic
 
-FILES_PER_PUT = 2
+FILES_PER_PUT = 1
 
 
 class Source:
