@@ -136,7 +136,7 @@ def _target(settings: "Settings", to: To, folder: Path | None, file_events: int)
     from jobs.targets import Folder, Topic, client_options
 
     if to is To.folder:
-        return Folder(folder or settings.landing, file_events)
+        return Folder(folder or settings.dropping(), file_events)
     topic = settings.source.kafka_topics.split(",")[0].strip()
     return Topic(settings.source.kafka_servers, topic, client_options(settings.source.kafka_options))
 

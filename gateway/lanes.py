@@ -22,7 +22,7 @@ class Lane(Protocol):
 def open_lane(settings: Settings) -> Lane:
     """The lane of the settings' source."""
     if settings.source.kind == "files":
-        return Landing(settings.landing)
+        return Landing(settings.dropping())
     options = client_options(settings.source.kafka_options)
     topic = settings.source.kafka_topics.split(",")[0].strip()
     return Topic(settings.source.kafka_servers, topic, options, settings.gateway.kafka_patience_s)

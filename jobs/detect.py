@@ -18,6 +18,7 @@ from jobs.policy import Policy
 from jobs.rebuild import FROM_THE_FIRST, Start, start_of
 from jobs.rules import Judged
 from jobs.sink import Batch, commit, say_waiting
+from jobs.turn import turn
 from jobs.spans import spanned
 from pipelines.judging import judge_events
 from pipelines.pins import Pins
@@ -105,7 +106,7 @@ def sink(
         names = ("fold_s", "rules_s", "names_s")
         took = {name: round(b - a, 3) for name, a, b in zip(names, [0.0, *times], times, strict=False)}
         batch.detail = took | {"processors": plan.hash}
-        quarantine_conflicts(spark, settings, batch, events)
+        quarantine_conflicts(spark, settings, database, batch, events)
         wait_for(lambda: commit(database, batch, events, policy, settings), settings.detect.database_wait_s, say_waiting)
 
     return write
@@ -132,14 +133,16 @@ def judging(
     return start
 
 
-def quarantine_conflicts(spark: SparkSession, settings: Settings, batch: Batch, events: dict[int, dict[str, Any]]) -> None:
+def quarantine_conflicts(
+    spark: SparkSession, settings: Settings, database: Database, batch: Batch, events: dict[int, dict[str, Any]]
+) -> None:
     """The same id with other content goes to the quarantine as well, once per batch whatever is retried."""
     rows = batch.conflict_rows(events, settings.tenant)
     if rows:
         frame = spark.createDataFrame(rows, bronze.QUARANTINE)
-        frame.write.format("delta").mode("append").option("txnAppId", f"conflicts {batch.query_id}").option(
-            "txnVersion", batch.batch_id
-        ).save(settings.quarantine)
+        write = frame.write.format("delta").mode("append").option("txnAppId", f"conflicts {batch.query_id}")
+        with turn(settings, database, settings.quarantine):
+            write.option("txnVersion", batch.batch_id).save(settings.quarantine)
 
 
 if __name__ == "__main__":

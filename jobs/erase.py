@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import checkpoint
-from jobs.errors import ErasureTooEarly
+from jobs.errors import ErasureElsewhere, ErasureTooEarly
 from jobs.fence import fenced
 from jobs.session import session
 from store.database import url
@@ -30,9 +30,11 @@ def forget(settings: Settings, subject: Subject, spark: SparkSession | None = No
     """Delta's lines of the report. Plain identifiers, and tokenised ones when somebody's log line names the subject in prose,
     need both jobs stopped and detect through with all of bronze.
 
-    Raises JobRunning, ErasureTooEarly.
+    Raises JobRunning, ErasureTooEarly, and ErasureElsewhere for plain identifiers in an object store.
     """
     tokenised = settings.privacy.identifiers == "tokenised"
+    if settings.storage.root and not tokenised:
+        raise ErasureElsewhere(f"({settings.storage.root})")
     if tokenised and not any("delta" in Path(name).parts for name in files.left(settings, subject)):
         return TOKENISED
     with ExitStack() as stack:

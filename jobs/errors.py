@@ -72,6 +72,11 @@ class ErasureTooEarly(ConclaveError):
     """Detect has not read all of bronze yet, and erasing takes old versions away; run `conclave detect --once` first."""
 
 
+class ErasureElsewhere(ConclaveError):
+    """Bronze holds plain identifiers and lies in an object store, where this cannot take them out of files and log: start anew with
+    `privacy.identifiers = "tokenised"`, or copy the tables to a local disk, erase there, and copy them back."""
+
+
 class BadTopology(ConclaveError):
     """The topology file cannot be used:"""
 

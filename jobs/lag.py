@@ -66,6 +66,8 @@ class Watch:
 
 def waiting_files(settings: Settings, now: float) -> Lag:
     """Files newer than the newest that ingest has taken: Spark takes the oldest first."""
+    if settings.storage.scheme:
+        raise LagUnknown("(dropped files are counted on this machine's disk only and `storage` names another place: use Kafka)")
     taken = newest_taken(Path(settings.checkpoint("ingest")) / "sources" / "0")
     times = [time_ms for time_ms in landed(settings.landing) if taken is None or time_ms > taken]
     return Lag(len(times), max(0.0, now - min(times) / 1000) if times else 0.0, "files")

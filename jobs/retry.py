@@ -43,7 +43,7 @@ def send_again(settings: Settings, record_ids: list[str] | None) -> int:
 def target_of(settings: Settings) -> Folder | Topic:
     at = settings.source
     if at.kind == "files":
-        return Folder(settings.landing)
+        return Folder(settings.dropping())
     return Topic(at.kafka_servers, at.kafka_topics.split(",")[0].strip(), client_options(at.kafka_options))
 
 

@@ -77,6 +77,17 @@ class Settings(BaseSettings):
         return self.source.folder or self.home / "landing"
 
     @property
+    def watched(self) -> str:
+        """What the file source watches: the landing folder, or a place in an object store."""
+        return self.storage.landing or str(self.landing.absolute())
+
+    def dropping(self) -> Path:
+        """The landing folder, for whoever puts files into it. Raises BadSettings when it is in an object store."""
+        if self.storage.landing:
+            raise BadSettings(f"ingest watches {self.storage.landing}, where this cannot write: put files there, or use Kafka.")
+        return self.landing
+
+    @property
     def root(self) -> str:
         """Below which Delta tables and checkpoints lie: HOME, or a place in an object store."""
         return self.storage.root or str(self.home.absolute())
