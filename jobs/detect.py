@@ -18,8 +18,8 @@ from jobs.policy import Policy
 from jobs.rebuild import FROM_THE_FIRST, Start, start_of
 from jobs.rules import Judged
 from jobs.sink import Batch, commit, say_waiting
-from jobs.turn import turn
 from jobs.spans import spanned
+from jobs.turn import turn
 from pipelines.judging import judge_events
 from pipelines.pins import Pins
 from pipelines.plan import Plan

@@ -73,8 +73,8 @@ class ErasureTooEarly(ConclaveError):
 
 
 class ErasureElsewhere(ConclaveError):
-    """Bronze holds plain identifiers and lies in an object store, where this cannot take them out of files and log: start anew with
-    `privacy.identifiers = "tokenised"`, or copy the tables to a local disk, erase there, and copy them back."""
+    """Bronze holds plain identifiers and lies in an object store, where they cannot be taken out of files and log: start anew
+    with `privacy.identifiers = "tokenised"`, or copy the tables to a local disk, erase there, and copy them back."""
 
 
 class BadTopology(ConclaveError):
