@@ -2,10 +2,10 @@
 
     scripts/bench cluster --json
 
-Bronze is filled once (not measured), as by `throughput`. For each number of workers, of one core each, `spark-submit jobs/detect.py`
-folds all of it with a checkpoint and a database of its own. Warm is the median of the batches after the second. Master, driver and
-Postgres share the cores with the workers: with as many workers as cores the ratio stays under what machines of their own would give, and
-`worker_cpu_s` (processor time of workers and all below them) says how much work it was.
+Bronze is filled once (not measured), as by `throughput`. For each number of workers, of one core each, `spark-submit
+jobs/detect.py` folds all of it with a checkpoint and a database of its own. Warm is the median of the batches after the second.
+Master, driver and Postgres share the cores with the workers: with as many workers as cores the ratio stays under what machines of
+their own would give. `worker_cpu_s` (processor time of workers and all below them) says how much work it was.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`spark-submit jobs/ingest.py` and `jobs/detect.py` from another folder, on a standalone master with two workers, one of them dies."""
+"""`spark-submit jobs/ingest.py` and `jobs/detect.py` from another folder, on a master with two workers, one of which dies."""
 
 import subprocess
 import time
