@@ -97,8 +97,22 @@ def opened(settings: Settings, *names: str) -> Iterator[tuple[Any, Database]]:
         for name in names:
             stack.enter_context(fenced(url(settings), settings.checkpoint(name)))
         spark = session(settings, f"conclave {' and '.join(names)}")
-        stack.callback(spark.stop)
+        stack.callback(stopped, spark)
         yield spark, database
+
+
+def stopped(spark: Any) -> None:
+    """End the session; one whose Java process is gone has ended."""
+    try:
+        spark.stop()
+    except Exception as error:
+        if not java_gone(error):
+            raise
+
+
+def java_gone(error: BaseException) -> bool:
+    """Whether the error says that Spark's Java process does not answer any more."""
+    return isinstance(error, ConnectionError) or type(error).__name__ == "Py4JNetworkError"
 
 
 def follow(query: Any, name: str, database: Database, stop: threading.Event | None, on_progress: Progress | None,
@@ -124,6 +138,8 @@ def follow(query: Any, name: str, database: Database, stop: threading.Event | No
         for one, label in watched:
             report(one, label, database, seen, on_progress, behind)
     except Exception as error:
+        if java_gone(error):
+            raise StreamFailed(f"{name}: Spark's Java process ended; see above, or the system's log if it was killed.") from None
         if type(error).__name__ != "StreamingQueryException":
             raise
         catalogue.failed(name, error)
