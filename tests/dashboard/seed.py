@@ -165,6 +165,7 @@ def running(connection: Connection, chance: random.Random) -> None:
                         "offsets": {},
                         "events": events,
                         "accepted": events - 1 if job == "ingest" else 0,
+                        "detail": {"newest_row": (batch - 1) << 35} if job == "detect" else {},
                         "quarantined": int(job == "ingest" and batch % 9 == 0),
                         "points": events * 2 if job == "detect" else 0,
                         "late": batch % 3,
@@ -202,7 +203,11 @@ def running(connection: Connection, chance: random.Random) -> None:
         connection,
         "workers",
         [
-            {"worker_id": "ingest@box/101", "job": "ingest", "detail": {}},
+            {
+                "worker_id": "ingest@box/101",
+                "job": "ingest",
+                "detail": {"lag": {"waiting": 1234, "unit": "events", "oldest_s": 0}},
+            },
             {"worker_id": "detect@box/102", "job": "detect", "detail": {}},
             {"worker_id": "council@box/103", "job": "council", "detail": report},
             {"worker_id": "council@box/77", "job": "council", "detail": report, "seen_at": now - timedelta(minutes=20)},

@@ -256,12 +256,12 @@ PULSE = {
 
 def test_the_head_of_the_live_page() -> None:
     docket = [
-        {"lane": "immediate", "waiting": 1, "leased": 1, "dead": 0, "oldest_s": 3.0},
-        {"lane": "batch", "waiting": 0, "leased": 0, "dead": 1, "oldest_s": None},
+        {"lane": "immediate", "waiting": 1, "leased": 1, "dead": 0, "filed": 0, "oldest_s": 3.0},
+        {"lane": "batch", "waiting": 0, "leased": 0, "dead": 1, "filed": 4, "oldest_s": None},
     ]
     rate, anomalies, cases, depth, council = summary.tiles(PULSE, docket, [])
     assert (rate.value, anomalies.value, cases.value, cases.hot) == ("923", "3", "3", False)
-    assert (depth.value, depth.said, depth.hot) == ("2", "immediate 2, oldest 3 s; 1 given up", True)
+    assert (depth.value, depth.said, depth.hot) == ("2", "immediate 2, oldest 3 s; 4 filed for want of room; 1 given up", True)
     assert (council.value, council.hot) == ("None", True)
 
 
