@@ -44,7 +44,26 @@ STAMPS = [
 BRONZE = T.StructType([f for f in CHECKED if f.name not in ("reason", "field")] + STAMPS)
 QUARANTINE = T.StructType([f for f in CHECKED if f.name in ("tenant", "raw", "source", "position", "reason", "field")] + STAMPS)
 
+NOTES = [
+    T.StructField("record_id", T.StringType()),
+    T.StructField("excerpt", T.StringType()),
+    T.StructField("size", T.LongType()),
+]
+REFUSED = ("tenant", "raw", "source", "position", "reason", "field")
+
+COMMITS_PER_CHECKPOINT = 50  # Delta's 10 rewrite its list of files every few seconds
 STATS = "row_id,ingest_time"  # lowest and highest names of each file would stand in the log in the clear
+
+
+def noted() -> T.StructType:
+    """jobs.noted.NOTED as Spark says it."""
+    return T.StructType([*CHECKED, *NOTES])
+
+
+def result() -> T.StructType:
+    """jobs.data_files.RESULT as Spark says it."""
+    refused = [field for field in CHECKED if field.name in REFUSED]
+    return T.StructType([T.StructField("task", T.StringType()), *refused, *NOTES, STAMPS[0]])
 
 
 def prepare(spark: SparkSession, settings: Settings, database: Database) -> None:
@@ -60,4 +79,5 @@ def create(spark: SparkSession, bronze: str, quarantine: str) -> None:
     for path, schema in ((bronze, BRONZE), (quarantine, QUARANTINE)):
         table = DeltaTable.createIfNotExists(spark).location(path).addColumns(schema)
         table = table.property("delta.logRetentionDuration", "interval 30 days")
+        table = table.property("delta.checkpointInterval", str(COMMITS_PER_CHECKPOINT))
         table.property("delta.dataSkippingStatsColumns", STATS).execute()

@@ -109,7 +109,7 @@ def vouched(raws: Sequence[bytes | None], kept: pa.Array, rules: Rules, doubtful
 def tenants(named: pa.Array, tenant: str) -> pa.Array:
     """Each row's own tenant, else the setting's."""
     if named.null_count == len(named):
-        return pa.array([tenant] * len(named), pa.string())
+        return pa.repeat(pa.scalar(tenant), len(named))
     return pa.array([one or tenant for one in named.to_pylist()], pa.string())
 
 

@@ -34,8 +34,14 @@ def records(name: str, content: bytes, columns: Mapping[str, str] | None = None)
 
     An empty file, a broken gzip or an unreadable Parquet is itself a record with a fault; what could be read before is kept.
     """
+    for raws, numbers, faults in batches(name, content, columns, STEP):
+        yield from map(Record, numbers, raws, faults)
+
+
+def batches(name: str, content: bytes, columns: Mapping[str, str] | None, most: int) -> Iterator[Batch]:
+    """The same records as columns of at most `most` rows: raws, lines, faults."""
     if not content:
-        yield Record(0, b"", "the file is empty")
+        yield [b""], [0], ["the file is empty"]
         return
     fault, name = None, name.lower()
     if content[:2] == GZIP:
@@ -43,22 +49,16 @@ def records(name: str, content: bytes, columns: Mapping[str, str] | None = None)
         name = name.removesuffix(".gz")
     whole = content if fault is None else content[: content.rfind(b"\n") + 1]
     if name.endswith(".parquet"):
-        yield from _parquet(content)
+        yield from _gathered(_parquet(content), most)
     elif name.endswith(".csv"):
-        yield from _csv(whole, columns or {})
+        yield from _gathered(_csv(whole, columns or {}), most)
     else:
-        yield from _lines(whole)
+        yield from _lines(whole, most)
     if fault is not None:
-        yield Record(whole.count(b"\n") + 1, content[len(whole) :], fault)
+        yield [content[len(whole) :]], [whole.count(b"\n") + 1], [fault]
 
 
-def batches(name: str, content: bytes, columns: Mapping[str, str] | None, most: int) -> Iterator[Batch]:
-    """The same records as columns of at most `most` rows: raws, lines, faults. Plain JSON lines, the usual, go there directly."""
-    lower = name.lower()
-    if content and content[:2] != GZIP and not lower.endswith((".parquet", ".csv")):
-        yield from _line_batches(content, most)
-        return
-    found = records(name, content, columns)
+def _gathered(found: Iterator[Record], most: int) -> Iterator[Batch]:
     while part := list(islice(found, most)):
         yield [one.raw for one in part], [one.line for one in part], [one.fault for one in part]
 
@@ -89,12 +89,7 @@ def _bytewise(reader: Any, part: bytes) -> bytes:
     return bytes(out)
 
 
-def _lines(content: bytes) -> Iterator[Record]:
-    for raws, lines, _ in _line_batches(content, STEP):
-        yield from map(Record, lines, raws)
-
-
-def _line_batches(content: bytes, most: int) -> Iterator[Batch]:
+def _lines(content: bytes, most: int) -> Iterator[Batch]:
     found = [line.strip() for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n")]
     numbers = [number for number, line in enumerate(found, 1) if line]
     full = list(filter(None, found))

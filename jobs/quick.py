@@ -129,14 +129,14 @@ def _empty(values: pa.Array) -> Bits:
     null = values.is_null().to_numpy(zero_copy_only=False)
     if not pa.types.is_string(values.type):
         return np.asarray(null)
-    return null | _bits(pc.equal(pc.binary_length(values), 0))
+    return np.asarray(null | _bits(pc.equal(pc.binary_length(values), 0)))
 
 
 def _beyond(values: pa.Array, least: float, most: float) -> Bits:
     if values.null_count == len(values):
         return np.zeros(len(values), bool)
     numbers = values.fill_null(0).to_numpy(zero_copy_only=False)
-    return ~((numbers >= least) & (numbers <= most))  # so that NaN is beyond
+    return np.asarray(~((numbers >= least) & (numbers <= most)))  # so that NaN is beyond
 
 
 def _untimely(times: pa.Array, rules: Rules) -> Bits:

@@ -1,128 +1,201 @@
 """Ingest with privacy.identifiers = tokenised: identifiers leave as tokens, free text leaves sealed with its subject's key.
 
-One query per batch asks the vault for the batch's distinct identifiers and writes the new ones; it commits before anything goes
-to Delta, so a batch that is run again gets the same tokens. Sealing is Spark's own aes_encrypt (GCM), in the form of trust.vault.
+Each Python worker asks the vault itself, once per identifier that it does not remember, and new subjects are committed before
+anything goes to Delta, so a batch that is run again gets the same tokens. Nothing that a worker returns is in the clear.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
 from jobs.check import PERSONAL
-from store.database import Queries
+from jobs.quick import TYPES, maps
+from store.database import Database, Queries, url, wait_for
 from store.settings import Settings
 from trust.master import Ring, ring
-from trust.vault import KINDS, UNOWNED, Subject, Vault
+from trust.vault import KINDS, UNOWNED, Subject, Vault, Wrapped, sealed_text
 
-NAMED = r'"{}"\s*:\s*"([^"\\]{{1,200}})"'  # an identifier in a record that was refused
-MAPPING = pa.schema([(name, pa.string()) for name in ("t", "k", "i", "token")] + [("key", pa.binary())])
-COLUMN = {"account": "account_id", "counterparty": "counterparty_id"}
-Key = tuple[str, str, str]  # tenant, kind, identifier
+NAMED = {kind: re.compile(rf'"{kind}_id"\s*:\s*"([^"\\]{{1,200}})"') for kind in KINDS}  # in a record that was refused
+WITHHELD = "[withheld]"  # without a key nothing may pass in the clear
+NOBODY = (UNOWNED, "")
+Owner = tuple[str, str]  # kind, identifier
 
 
-class Sealer:
-    """What ingest needs to tokenise its batches; keeps one vault per tenant."""
+@dataclass(frozen=True)
+class Access:
+    """What a worker needs to reach the vault. It stays in memory on its way: `repr` shows none of it.
 
-    def __init__(self, settings: Settings, queries: Queries, masters: Ring) -> None:
-        self._settings, self._queries, self._masters = settings, queries, masters
-        self._vaults: dict[str, Vault] = {}
+    `mark` changes whenever a subject was erased: what a worker remembers is then forgotten.
+    """
+
+    address: str = field(repr=False)
+    masters: Ring = field(repr=False)
+    remembered: int
+    wait_s: float
+    mark: str = ""
 
     @classmethod
-    def of(cls, settings: Settings, queries: Queries) -> "Sealer | None":
+    def of(cls, settings: Settings, queries: Queries) -> "Access | None":
         """None when identifiers stay plain. Raises MasterKeyMissing."""
-        return cls(settings, queries, ring(settings)) if settings.privacy.identifiers == "tokenised" else None
+        if settings.privacy.identifiers != "tokenised":
+            return None
+        [marked] = queries.fetch("erasures_mark")
+        at = settings.privacy.remembered_subjects
+        return cls(url(settings), ring(settings), at, settings.detect.database_wait_s, marked["mark"])
 
-    def sealed(self, rows: DataFrame) -> DataFrame:
-        """Rows of jobs.bronze.CHECKED with tokens for identifiers; message, raw record and personal attributes sealed."""
-        named = with_names(rows)
-        subjects = self.subjects(distinct(named))
-        return seal(named, mapping(subjects)).select(rows.columns)
 
-    def excerpts(self, notes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Refused rows for the table `quarantined`: `shown` has tokens in place of identifiers."""
-        keys = {(one["tenant"], kind, one[kind]) for one in notes for kind in KINDS if one[kind]}
-        tokens = {key: subject.token for key, subject in self.subjects(keys).items()}
-        return [one | {"shown": _shown(one, tokens)} for one in notes]
+class Book:
+    """The subjects that a process has met; keeps one vault per tenant."""
 
-    def subjects(self, keys: set[Key]) -> dict[Key, Subject]:
-        grouped: dict[tuple[str, str], list[str]] = {}
-        for tenant, kind, identifier in keys:
-            grouped.setdefault((tenant, kind), []).append(identifier)
-        return {
-            (tenant, kind, identifier): subject
-            for (tenant, kind), identifiers in sorted(grouped.items())
-            for identifier, subject in self._vault(tenant).tokens(self._queries, kind, identifiers).items()
-        }
+    def __init__(self, access: Access, queries: Queries) -> None:
+        self._access, self._queries = access, queries
+        self._vaults: dict[str, Vault] = {}
+        self._held: dict[tuple[str, str], dict[str, Wrapped | None]] = {}
+        self._keys: dict[str, bytes] = {}
+
+    def close(self) -> None:
+        """Leave the database."""
+        if isinstance(self._queries, Database):
+            self._queries.close()
+
+    def tokens(self, tenant: str, kind: str, identifiers: Sequence[str]) -> list[str]:
+        """Each identifier's token; one that is a token of this vault already stays."""
+        held = self._known(tenant, kind, identifiers)
+        return [one if (found := held[one]) is None else found.token for one in identifiers]
+
+    def subject(self, tenant: str, owner: Owner) -> Subject | None:
+        """Who seals; None for an identifier that is a token already, since its key may be gone."""
+        kind, identifier = owner
+        held = self._known(tenant, kind, [identifier])[identifier]
+        if held is None:
+            return None
+        if held.token not in self._keys:
+            self._keys[held.token] = self._vault(tenant).key(held)
+        return Subject(held.token, self._keys[held.token])
+
+    def _known(self, tenant: str, kind: str, identifiers: Iterable[str]) -> dict[str, Wrapped | None]:
+        held = self._held.setdefault((tenant, kind), {})
+        new = {one for one in identifiers if one not in held}
+        if new:
+            if len(held) + len(new) > self._access.remembered:
+                held.clear()
+                self._keys.clear()
+                new = set(identifiers)
+            found = wait_for(lambda: self._vault(tenant).wrapped(self._queries, kind, new), self._access.wait_s)
+            held |= {one: found.get(one) for one in new}
+        return held
 
     def _vault(self, tenant: str) -> Vault:
-        return self._vaults.setdefault(tenant, Vault(tenant, self._masters))
+        return self._vaults.setdefault(tenant, Vault(tenant, self._access.masters))
 
 
-def with_names(rows: DataFrame) -> DataFrame:
-    """The identifiers of every row, also of a refused one as far as its bytes name them, and who owns its free text."""
-    text = F.col("raw").cast("string")
-    for kind in KINDS:
-        found = F.nullif(F.regexp_extract(text, NAMED.format(COLUMN[kind]), 1), F.lit(""))
-        rows = rows.withColumn(kind, F.when(F.col("reason").isNull(), F.col(COLUMN[kind])).otherwise(found))
-    owner = F.when(F.col("account").isNotNull(), "account").when(F.col("counterparty").isNotNull(), "counterparty")
-    return rows.withColumns({"owner": owner.otherwise(UNOWNED), "owned": F.coalesce("account", "counterparty", F.lit(""))})
+_books: dict[str, tuple[Access, Book]] = {}  # one per process: a Python worker lives on from batch to batch
 
 
-def distinct(named: DataFrame) -> set[Key]:
-    """Every (tenant, kind, identifier) of the batch; the one without identifier owns what nobody else does."""
-    pairs = F.array(*(F.struct(F.lit(kind).alias("k"), F.col(kind).alias("i")) for kind in (*KINDS,)),
-                    F.struct(F.col("owner").alias("k"), F.col("owned").alias("i")))  # fmt: skip
-    table = named.select("tenant", F.explode(pairs).alias("p")).where("p.i is not null").select("tenant", "p.k", "p.i").distinct()
-    columns = table.toArrow().to_pydict().values()
-    return set(zip(*columns, strict=True))
+def book_of(access: Access) -> Book:
+    """This process's book; a new one when the database has moved, a key was changed or somebody was erased."""
+    held = _books.get("book")
+    if held is not None and held[0] == access:
+        return held[1]
+    if held is not None:
+        held[1].close()
+    book = Book(access, Database(access.address, 1))
+    _books["book"] = (access, book)
+    return book
 
 
-def mapping(subjects: Mapping[Key, Subject]) -> pa.Table:
-    rows = [(*key, subject.token, subject.key) for key, subject in subjects.items()]
-    columns = list(zip(*rows, strict=True)) or [()] * len(MAPPING)
-    return pa.table([pa.array(column, kind.type) for column, kind in zip(columns, MAPPING, strict=True)], schema=MAPPING)
+def sealed(batch: pa.RecordBatch, book: Book) -> tuple[pa.RecordBatch, list[bytes]]:
+    """A batch of jobs.check.CHECKED with tokens for identifiers, message, raw record and personal attributes sealed; and of each
+    refused row, in order, its raw record with tokens in place of identifiers, for a person to see."""
+    tenants = pc.unique(batch["tenant"]).to_pylist()
+    if len(tenants) == 1:
+        return _sealed(batch, tenants[0], book)
+    rows = [np.flatnonzero(_bits(pc.equal(batch["tenant"], tenant))) for tenant in tenants]
+    parts = [_sealed(batch.take(pa.array(at)), tenant, book) for tenant, at in zip(tenants, rows, strict=True)]
+    order = np.argsort(np.concatenate(rows)) if rows else np.empty(0, np.int64)
+    whole = pa.Table.from_batches([part for part, _ in parts], schema=batch.schema).take(pa.array(order))
+    shown = {int(at): raw for (part, raws), place in zip(parts, rows, strict=True)
+             for at, raw in zip(place[_refused(part)], raws, strict=True)}  # fmt: skip
+    return (whole.combine_chunks().to_batches() or [batch])[0], [shown[at] for at in sorted(shown)]
 
 
-def seal(named: DataFrame, known: pa.Table) -> DataFrame:
-    """Join the tokens in and seal; an identifier without an entry is a token already and stays."""
-    lookup = F.broadcast(named.sparkSession.createDataFrame(known))
-    for kind in KINDS:
-        one = lookup.where(F.col("k") == kind).select("t", "i", F.col("token").alias(f"{kind}_token"))
-        named = named.join(one, (named.tenant == one.t) & (named[kind] == one.i), "left").drop("t", "i")
-        token = F.coalesce(f"{kind}_token", COLUMN[kind])
-        named = named.withColumn(COLUMN[kind], F.when(F.col(COLUMN[kind]).isNotNull(), token))
-    whose = lookup.select("t", "k", "i", F.col("token").alias("_token"), F.col("key").alias("_key"))
-    on = (named.tenant == whose.t) & (named.owner == whose.k) & (named.owned == whose.i)
-    joined = named.join(whose, on, "left")
-    held = F.map_filter("attributes", lambda _, value: value.startswith(PERSONAL))
-    attributes = F.when(
-        F.size(held) > 0,
-        F.transform_values("attributes", lambda _, v: F.when(v.startswith(PERSONAL), text_of(v.substr(2, 65_536))).otherwise(v)),
-    ).otherwise(F.col("attributes"))
-    subject = F.col("owner") != UNOWNED
-    return joined.withColumns(
-        {
-            "message": F.when(subject, text_of(F.col("message"))).otherwise(F.col("message")),
-            "attributes": attributes,
-            "raw": text_of(F.col("raw")).cast("binary"),
-        }
-    )
+def _sealed(batch: pa.RecordBatch, tenant: str, book: Book) -> tuple[pa.RecordBatch, list[bytes]]:
+    columns = {name: batch[name] for name in batch.schema.names}
+    refused = _refused(batch)
+    named = {int(at): _named(columns["raw"][int(at)].as_py()) for at in refused}
+    owners = _Owners(columns, named)
+    columns |= {f"{kind}_id": _tokens(columns[f"{kind}_id"], tenant, kind, book) for kind in KINDS}
+    shown = [_shown(batch["raw"][at].as_py(), tenant, named[at], book) for at in map(int, refused)]
+
+    def lock(at: int, content: str | bytes) -> str:
+        subject = book.subject(tenant, owners.of(at))
+        return WITHHELD if subject is None else sealed_text(subject, content)
+
+    columns["message"] = _each(columns["message"], lambda at, text: lock(at, text) if owners.of(at) != NOBODY else text)
+    columns["raw"] = _each(columns["raw"], lambda at, raw: lock(at, raw).encode())
+    columns["attributes"] = _attributes(columns["attributes"], lock)
+    return pa.RecordBatch.from_arrays([columns[name] for name in batch.schema.names], schema=batch.schema), shown
 
 
-def text_of(content: Column) -> Column:
-    """`sealed:1:TOKEN:BASE64`; null stays null. Without a key nothing may pass in the clear."""
-    encrypted = F.aes_encrypt(content.cast("binary"), F.col("_key"), F.lit("GCM"), F.lit("DEFAULT"), F.lit(b""), F.col("_token"))
-    text = F.concat(F.lit("sealed:1:"), F.col("_token"), F.lit(":"), F.translate(F.base64(encrypted), "\r\n", ""))
-    return F.when(content.isNotNull(), F.coalesce(text, F.lit("[withheld]")))
+class _Owners:
+    """Whose key seals a row: its account's, else its counterparty's, else nobody's."""
+
+    def __init__(self, columns: dict[str, pa.Array], refused: dict[int, dict[str, str]]) -> None:
+        self._columns, self._refused = [(kind, columns[f"{kind}_id"]) for kind in KINDS], refused
+
+    def of(self, at: int) -> Owner:
+        if at in self._refused:
+            return next(iter(self._refused[at].items()), NOBODY)
+        return next(((kind, name) for kind, held in self._columns if (name := held[at].as_py()) is not None), NOBODY)
 
 
-def _shown(one: dict[str, Any], tokens: Mapping[Key, str]) -> bytes:
-    raw = bytes(one["raw"] or b"")
-    for kind in KINDS:
-        token = tokens.get((one["tenant"], kind, one[kind]))
-        if token is not None:
-            raw = raw.replace(one[kind].encode(), token.encode())
+def _tokens(names: pa.Array, tenant: str, kind: str, book: Book) -> pa.Array:
+    if names.null_count == len(names):
+        return names
+    coded = names.dictionary_encode()
+    return pa.array(book.tokens(tenant, kind, coded.dictionary.to_pylist()), pa.string()).take(coded.indices)
+
+
+def _named(raw: bytes) -> dict[str, str]:
+    """The identifiers of a refused record as far as its bytes name them."""
+    text = raw.decode("utf-8", "replace")
+    return {kind: match[1] for kind, pattern in NAMED.items() if (match := pattern.search(text)) is not None}
+
+
+def _shown(raw: bytes, tenant: str, named: dict[str, str], book: Book) -> bytes:
+    for kind, identifier in named.items():
+        [token] = book.tokens(tenant, kind, [identifier])
+        raw = raw.replace(identifier.encode(), token.encode())
     return raw
+
+
+def _each(held: pa.Array, change: Callable[[int, Any], Any]) -> pa.Array:
+    """The column with each value that is there changed."""
+    if held.null_count == len(held):
+        return held
+    values = held.to_pylist()
+    return pa.array([None if value is None else change(at, value) for at, value in enumerate(values)], held.type)
+
+
+def _attributes(held: pa.Array, lock: Callable[[int, str], str]) -> pa.Array:
+    if held.null_count == len(held) or not _bits(pc.starts_with(held.items, PERSONAL)).any():
+        return held
+    rows = [None if row is None else dict(row) for row in held.to_pylist()]
+    for at, row in enumerate(rows):
+        for name, value in (row or {}).items():
+            if value.startswith(PERSONAL):
+                rows[at] = (rows[at] or {}) | {name: lock(at, value[1:])}
+    return maps(rows).cast(TYPES["attributes"])
+
+
+def _refused(batch: pa.RecordBatch) -> Any:
+    return np.flatnonzero(_bits(pc.is_valid(batch["reason"])))
+
+
+def _bits(found: pa.Array) -> Any:
+    return found.fill_null(False).to_numpy(zero_copy_only=False)

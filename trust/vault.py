@@ -44,6 +44,15 @@ class Subject:
     key: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Wrapped:
+    """A subject whose key is still wrapped: most have no free text to seal."""
+
+    token: str
+    generation: int
+    content: bytes = field(repr=False)
+
+
 class Within(Queries):
     """Queries inside a transaction that is open already."""
 
@@ -72,14 +81,22 @@ class Vault:
 
         An identifier that is a token of this vault already stands for itself and is left out.
         """
+        return {one: Subject(held.token, self.key(held)) for one, held in self.wrapped(queries, kind, identifiers).items()}
+
+    def wrapped(self, queries: Queries, kind: str, identifiers: Iterable[str]) -> dict[str, Wrapped]:
+        """The same with keys that are still wrapped; `key` unwraps one."""
         wanted = set(identifiers)
         posing = [one for one in wanted if is_token(one)]
         own = {row["token"] for row in queries.fetch("known_tokens", tenant=self.tenant, tokens=posing)} if posing else set()
         rest = sorted(wanted - own)
-        found: dict[str, Subject] = {}
+        found: dict[str, Wrapped] = {}
         for start in range(0, len(rest), CHUNK):
             found |= self._chunk(queries, kind, rest[start : start + CHUNK])
         return found
+
+    def key(self, held: Wrapped) -> bytes:
+        """What seals the subject's free text."""
+        return unseal(self._keys["data", held.generation], held.content, held.token)
 
     def known(self, queries: Queries, kind: str, identifiers: Iterable[str]) -> dict[str, str]:
         """Identifier → token of those that have one."""
@@ -145,7 +162,7 @@ class Vault:
                 run(connection, "rewrap_subject", tenant=self.tenant, token=row["token"], wrapped=wrapped, generation=generation)
         return len(rows)
 
-    def _chunk(self, queries: Queries, kind: str, identifiers: Sequence[str]) -> dict[str, Subject]:
+    def _chunk(self, queries: Queries, kind: str, identifiers: Sequence[str]) -> dict[str, Wrapped]:
         lookups = {self._lookup(queries, kind, one): one for one in identifiers}
         found = self._by_lookup(queries, lookups)
         if missing := [lookup for lookup, one in lookups.items() if one not in found]:
@@ -153,11 +170,11 @@ class Vault:
             found |= self._by_lookup(queries, {lookup: lookups[lookup] for lookup in missing})
         return found
 
-    def _by_lookup(self, queries: Queries, lookups: dict[bytes, str]) -> dict[str, Subject]:
+    def _by_lookup(self, queries: Queries, lookups: dict[bytes, str]) -> dict[str, Wrapped]:
         rows = queries.fetch("subjects_by_lookup", tenant=self.tenant, lookups=list(lookups))
         if any(("data", row["generation"]) not in self._keys for row in rows):
             self._load(queries)
-        return {lookups[bytes(row["lookup"])]: Subject(row["token"], self._subject_key(row)) for row in rows}
+        return {lookups[row["lookup"]]: Wrapped(row["token"], row["generation"], row["wrapped"]) for row in rows}
 
     def _made(self, kind: str, new: list[tuple[bytes, str]]) -> dict[str, Any]:
         """The columns of new subjects."""
@@ -212,9 +229,10 @@ def vault_of(settings: Settings, tenant: str | None = None) -> Vault | None:
     return Vault.of(settings, tenant) if settings.privacy.identifiers == "tokenised" else None
 
 
-def sealed_text(subject: Subject, text: str) -> str:
-    """Free text that opens only with its subject's key; what jobs/sealing.py writes by the million in Spark."""
-    return f"sealed:1:{subject.token}:{base64.b64encode(seal(subject.key, text.encode(), subject.token)).decode()}"
+def sealed_text(subject: Subject, text: str | bytes) -> str:
+    """Free text that opens only with its subject's key."""
+    content = text.encode() if isinstance(text, str) else text
+    return f"sealed:1:{subject.token}:{base64.b64encode(seal(subject.key, content, subject.token)).decode()}"
 
 
 def hide(text: str) -> str:

@@ -124,6 +124,10 @@ select c.relname as "table" from pg_class c
 where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
   and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant' and not a.attisdropped) order by 1;
 
+-- name: erasures_mark
+-- Changes whenever an erasure was asked for, which destroys a key.
+select count(*) || ' ' || coalesce(max(asked_at)::text, '') as mark from erasures;
+
 -- name: erasures_unfinished
 -- What was asked for and is not done, the oldest first.
 select tenant, erasure_id from erasures where state <> 'done' order by asked_at, erasure_id;

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from store.sections.base import Section
+from store.sections.base import Positive, Section
 
 
 class Privacy(Section):
@@ -18,4 +18,7 @@ class Privacy(Section):
         None, description="32 bytes in base64 that wrap every tenant's keys; while it changes: `new,old`"
     )
     master_key_file: Path | None = Field(None, description="a file with that key; default: HOME/keys/master.key")
+    remembered_subjects: Positive = Field(
+        200_000, description="subjects of a kind whose tokens an ingest worker keeps in memory, about 0.4 kB each"
+    )
     reveal_role: Literal["analyst", "admin"] = Field("analyst", description="the least role that may see what a token stands for")

@@ -20,11 +20,12 @@ from .test_events import ANY_JSON, GOOD, MEASURE, NOW, PAYMENT, REFUSALS, REQUES
 RULES = Rules(NOW, max_record_bytes=66_000, tenant="acme")
 MORE = {"currency": "EUR", "message": "pay ann@example.org", "attributes": {"iban": "DE89370400440532013000", "channel": "web"}}
 LITERALS = [
-    rb'"a\u0000b"', b"NaN", b"-Infinity", b"1e400", b"1e100", b"-1e100", b"1.0000000000000002e100", b"0", b"-0.0", b"1e-320", b"999", b"1000",
-    b"99999999999999999999", b"2147483648", b'""', b"null", rb'"\ud800"', b'"\xc3\xa9"', b'"\xff"', b'"' + b"x" * 200 + b'"',
-    b'"' + "é".encode() * 150 + b'"', b'"' + b"x" * 201 + b'"', b"true", b"{}", b'{"a": "b", "a": "c"}', rb'{"a": "\u0000"}', rb'{"\u0000": "a"}',
-    b'{"a": null}', b"[]", b'"2026-05-03T00:00:00Z"', b'"2026-05-03T00:00:00.000001Z"', b'"1969-12-31T23:59:59.999999Z"',
-    b'"1970-01-01T00:00:00Z"', b'"2026-05-01 12:00:00z"', b'"0001-01-01T00:00:00+23:59"', b'"9999-12-31T23:59:59-23:59"', b'"12"', b"200.0",
+    rb'"a\u0000b"', b"NaN", b"-Infinity", b"1e400", b"1e100", b"-1e100", b"1.0000000000000002e100", b"0", b"-0.0", b"1e-320",
+    b"999", b"1000", b"99999999999999999999", b"2147483648", b'""', b"null", rb'"\ud800"', b'"\xc3\xa9"', b'"\xff"',
+    b'"' + b"x" * 200 + b'"', b'"' + "é".encode() * 150 + b'"', b'"' + b"x" * 201 + b'"', b"true", b"{}", b"[]",
+    b'{"a": "b", "a": "c"}', rb'{"a": "\u0000"}', rb'{"\u0000": "a"}', b'{"a": null}', b'"2026-05-03T00:00:00Z"',
+    b'"2026-05-03T00:00:00.000001Z"', b'"1969-12-31T23:59:59.999999Z"', b'"1970-01-01T00:00:00Z"', b'"2026-05-01 12:00:00z"',
+    b'"0001-01-01T00:00:00+23:59"', b'"9999-12-31T23:59:59-23:59"', b'"12"', b"200.0",
 ]  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def agree(raws: list[bytes | None], *, private: bool = False, faults: dict[int, 
 
 HOSTILE = [record for record, _, _ in REFUSALS] + [
     swap(base, field, literal)
-    for base in (PAYMENT, REQUEST, MEASURE, PAYMENT | MORE, raw and PAYMENT | {"kind": "login"})
+    for base in (PAYMENT | MORE, REQUEST, MEASURE)
     for field in Event.__struct_fields__
     for literal in LITERALS
     if field in base
@@ -82,14 +83,15 @@ ODD = st.one_of(
     st.none(),
     st.binary(max_size=60),
     st.tuples(st.sampled_from([PAYMENT, REQUEST, MEASURE]), st.dictionaries(
-        st.sampled_from([*Event.__struct_fields__, "extra"]), ANY_JSON | st.sampled_from(["", "a\0", "x" * 201, -1, 1e101, 5000, {"a": "\0"}]),
+        st.sampled_from([*Event.__struct_fields__, "extra"]),
+        ANY_JSON | st.sampled_from(["", "a\0", "x" * 201, -1, 1e101, 5000, {"a": "\0"}]),
         max_size=4)).map(lambda made: json.dumps(made[0] | made[1]).encode()),
     GOOD.map(lambda event: raw({name: getattr(event, name) for name in Event.__struct_fields__ if name != "event_time"},
                                event_time=event.event_time.isoformat())),
 )  # fmt: skip
 
 
-@run_settings(max_examples=150)
+@run_settings(max_examples=60)
 @given(st.lists(ODD, max_size=12), st.booleans())
 def test_the_fast_way_is_the_careful_way(raws: list[bytes | None], private: bool) -> None:
     agree(raws, private=private)
