@@ -65,7 +65,7 @@ class Campaign:
 
     def strike(self, fault: Fault) -> Outcome:
         kind, step = KINDS[fault.kind], feed.step(self.seed, fault.number)
-        restarts = self._restarts()
+        restarts, self.plant.caught = self._restarts(), None
         with kind.moment.armed(self.plant) as come:
             self.source.put(step.before)
             if not come(COMES_S):

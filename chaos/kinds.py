@@ -72,7 +72,7 @@ KINDS: dict[str, Kind] = {
     "pause-ingest": Kind(BATCH_PLANNED, Pause("ingest"), "ingest", "ingest stands still"),
     "pause-detect": Kind(Commit("detect", "before", passed=True), Pause("detect"), "detect", "detect stands still in its commit"),
     "pause-council": Kind(
-        Commit("council", "before", passed=True), Pause("council"), "council", "a council worker stands still past its lease"
+        ModelCall("hang"), Pause("council"), "council", "a council worker stands still past its lease, the other goes on"
     ),
     "pause-postgres": Kind(
         Commit("detect", "before", passed=True), PauseDatabase(), "detect", "Postgres stands still as detect commits"

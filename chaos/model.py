@@ -17,7 +17,7 @@ class StandIn:
     def __init__(self) -> None:
         self.mode: Mode = "good"
         self.called = threading.Event()
-        self.calls = 0
+        self.caller = 0  # the port of whoever called first since it was told how to behave
         self._freed = threading.Event()
         stand_in = self
 
@@ -60,8 +60,9 @@ class StandIn:
         self.called.clear()
 
     def serve(self, handler: Any, request: dict[str, Any]) -> None:
-        self.calls += 1
         mode, freed = self.mode, self._freed
+        if not self.called.is_set():
+            self.caller = handler.client_address[1]
         self.called.set()
         if mode == "hang":
             freed.wait(LONGEST_HANG_S)

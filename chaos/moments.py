@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chaos.plant import Plant
 
 LOOK_S = 0.001
-Wait = Callable[[float], bool]  # seconds at most → whether the moment came
+Wait = Callable[[float], bool]  # seconds at most → whether the moment came; then `plant.caught` is the process that it is about
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,14 @@ class Commit:
     @contextlib.contextmanager
     def armed(self, plant: "Plant") -> Iterator[Wait]:
         trap = plant.proxy.trap(self.job, self.when)
+
+        def come(wait_s: float) -> bool:
+            came = trap.caught.wait(wait_s)
+            plant.caught = plant.owner(trap.port) if came else None
+            return came
+
         try:
-            yield trap.caught.wait
+            yield come
         finally:
             plant.proxy.disarm(trap, passed=self.passed)
 
@@ -67,8 +73,14 @@ class ModelCall:
     @contextlib.contextmanager
     def armed(self, plant: "Plant") -> Iterator[Wait]:
         plant.model.behave(self.mode)
+
+        def come(wait_s: float) -> bool:
+            came = plant.model.called.wait(wait_s)
+            plant.caught = plant.owner(plant.model.caller) if came else None
+            return came
+
         try:
-            yield plant.model.called.wait
+            yield come
         finally:
             plant.model.behave("good")
 

@@ -3,10 +3,11 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
+
+import psutil
 
 from chaos.model import NAME, StandIn
 from chaos.processes import Process, Watchdog
@@ -28,18 +29,19 @@ COUNCIL = {
     "CONCLAVE_COUNCIL__MAX_ATTEMPTS": "50", "CONCLAVE_MODEL__NAME": NAME, "CONCLAVE_MODEL__TIMEOUT_S": "2",
     "CONCLAVE_MODEL__BREAKER_OPEN_S": "1", "CONCLAVE_MODEL__CALLS_PER_MINUTE": "10000",
 }  # fmt: skip
-JOBS = ("ingest", "detect", "council")
+PROCESSES = {"ingest": "ingest", "detect": "detect", "council": "council", "council-2": "council"}  # name → command
 
 
 class Plant:
     """Everything that a fault may touch, below `folder`. A context manager: on leaving, all that was started ends."""
 
-    def __init__(self, folder: Path, *, kafka: bool, mounts: bool, pause_s: float, jobs: Sequence[str] = JOBS) -> None:
+    def __init__(self, folder: Path, *, kafka: bool, mounts: bool, pause_s: float) -> None:
         self.folder, self.home, self.pause_s = folder, folder / "home", pause_s
-        self._kafka, self._mounts, self._jobs = kafka, mounts, jobs
+        self._kafka, self._mounts = kafka, mounts
         self._stack = ExitStack()
         self.disks: dict[str, Disk] = {}
         self.broker: Broker | None = None
+        self.caught: str | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -70,13 +72,15 @@ class Plant:
         self.model = self._stack.enter_context(StandIn())
         open_database(read(home=self.home, database_url=self.postgres.url)).close()  # migrates it
         self.database = self._stack.enter_context(Database(lambda: self.postgres.url))
-        self.processes = {name: self._process(name) for name in self._jobs}
+        self.processes = {name: self._process(name) for name in PROCESSES}
         self.watchdog = self._stack.enter_context(Watchdog(self.processes))
 
     def _process(self, name: str) -> Process:
         environment = self.environment(self.home, self.postgres.through(self.proxy.port)) | COUNCIL
         environment["CONCLAVE_MODEL__BASE_URL"] = self.model.url
-        return Process(name, [sys.executable, "-m", "cli.app", name], environment, self.folder / "logs" / f"{name}.log")
+        return Process(
+            name, [sys.executable, "-m", "cli.app", PROCESSES[name]], environment, self.folder / "logs" / f"{name}.log"
+        )
 
     def environment(self, home: Path, database_url: str) -> dict[str, str]:
         """Variables of a process that reads what this plant is fed, with a home and a database of its own."""
@@ -95,5 +99,19 @@ class Plant:
     def landing(self) -> Path:
         return self.folder / "landing"
 
-    def kill(self, name: str, part: Part = "whole") -> None:
-        self.processes[name].signal(signal.SIGKILL, part)
+    def owner(self, port: int) -> str | None:
+        """The process of ours that has this end of a connection."""
+        pids = {one.pid for one in psutil.net_connections("tcp4") if one.laddr and one.laddr.port == port and one.pid}
+        for name, process in self.processes.items():
+            if pids & {one.pid for one in process.members()}:
+                return name
+        return None
+
+    def victim(self, command: str) -> Process:
+        """The process that the moment was about when it is of this kind, else the first of the kind."""
+        if self.caught is not None and PROCESSES[self.caught] == command:
+            return self.processes[self.caught]
+        return self.processes[command]
+
+    def kill(self, command: str, part: Part = "whole") -> None:
+        self.victim(command).signal(signal.SIGKILL, part)

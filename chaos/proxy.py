@@ -23,14 +23,16 @@ class Trap:
     when: When
     caught: threading.Event = field(default_factory=threading.Event)
     passed: bool = True
+    port: int = 0  # of the client that was caught
     _go: threading.Event = field(default_factory=threading.Event)
 
     def matches(self, means: str) -> bool:
         wanted = self.label if self.when == "asked" else f"commit:{self.label}"
         return means == wanted and not self.caught.is_set()
 
-    def hold(self) -> bool:
+    def hold(self, port: int) -> bool:
         """Wait for the release; whether what was held shall go on its way."""
+        self.port = port
         self.caught.set()
         self._go.wait(LONGEST_HOLD_S)
         return self.passed
@@ -127,6 +129,7 @@ class Link:
 
     def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
         self._proxy, self._client, self._server = proxy, client, server
+        self.port = int(client.getpeername()[1])
         self._heard = Client()
         self._answer: Trap | None = None
         for one in (client, server):
@@ -152,7 +155,7 @@ class Link:
         while data := self._client.recv(CHUNK):
             for heard in self._heard.hear(data):
                 trap = self._proxy.claim(heard.means, "asked", "before")
-                if trap is not None and not trap.hold():
+                if trap is not None and not trap.hold(self.port):
                     return
                 self._answer = self._proxy.claim(heard.means, "after") or self._answer
                 self._proxy.wait_open()
@@ -162,7 +165,7 @@ class Link:
         """Server to client; after a trapped commit its answer is what is held."""
         while data := self._server.recv(CHUNK):
             trap, self._answer = self._answer, None
-            if trap is not None and not trap.caught.is_set() and not trap.hold():
+            if trap is not None and not trap.caught.is_set() and not trap.hold(self.port):
                 return
             self._proxy.wait_open()
             self._client.sendall(data)

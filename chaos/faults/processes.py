@@ -31,8 +31,8 @@ class Pause:
     process: str
 
     def strike(self, plant: "Plant", fault: Fault) -> None:
-        plant.processes[self.process].signal(signal.SIGSTOP)
+        plant.victim(self.process).signal(signal.SIGSTOP)
 
     def heal(self, plant: "Plant", fault: Fault) -> None:
         time.sleep(plant.pause_s)
-        plant.processes[self.process].signal(signal.SIGCONT)
+        plant.victim(self.process).signal(signal.SIGCONT)
