@@ -203,7 +203,7 @@ def draw(out: dict[str, Any], target: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(json.dumps(out))
         file.flush()
-        done = subprocess.run([PYTHON, "-m", "bench.pictures", "state", file.name, str(target)], cwd=ROOT, check=False)
+        done = subprocess.run([PYTHON, "-m", "bench.plots", "state", file.name, str(target)], cwd=ROOT, check=False)
     say(f"the picture is in {target}" if done.returncode == 0 else "no picture was drawn")
 
 
