@@ -27,6 +27,7 @@ from typing import Any
 
 from bench.watching import Watching
 from cli.children import Children
+from cli.demo import interruptible
 from store import embedded
 from store.database import LIBPQ, Database, open_database
 from store.settings import Settings, settings
@@ -60,7 +61,7 @@ class Plant:
     @contextlib.contextmanager
     def started(cls, args: argparse.Namespace, **more: str) -> Iterator["Plant"]:
         """Everything up and watched; `more` are further CONCLAVE_ variables. All of it ends with the block."""
-        with contextlib.ExitStack() as stack:
+        with interruptible(), contextlib.ExitStack() as stack:
             home = Path(tempfile.mkdtemp(prefix="conclave-bench-"))
             stack.callback(shutil.rmtree, home, ignore_errors=True)
             broker = stack.enter_context(broker_of(args, home))

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from observe.telemetry import catalogue
 from rag import loss, shedding
 from rag.shedding import Over, Standing
 from store import database as store
@@ -25,8 +26,13 @@ def file_overflow(database: Database, settings: Settings) -> int:
     with database.connection() as connection:
         if not store.fetch(connection, "try_shedding")[0]["mine"]:
             return 0
-        lowered = _shed(connection, settings, "immediate", council.max_immediate, "lower_cases")
-        return lowered + _shed(connection, settings, "batch", council.max_depth, "file_cases")
+        gone = {
+            "immediate": _shed(connection, settings, "immediate", council.max_immediate, "lower_cases"),
+            "batch": _shed(connection, settings, "batch", council.max_depth, "file_cases"),
+        }
+    for lane, number in gone.items():
+        catalogue.SHED.labels(lane).inc(number)
+    return sum(gone.values())
 
 
 def _shed(connection: Connection, settings: Settings, lane: str, room: int, name: str) -> int:
