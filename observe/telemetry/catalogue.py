@@ -5,7 +5,7 @@ No label is called `job`, `instance` or `process`: these are the scraper's own.
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 REGISTRY = CollectorRegistry()
 OWN: dict[str, object] = {}  # collectors of this process that are there once
@@ -93,6 +93,7 @@ SERIOUS = ("warning", "error", "critical")
 
 def begin(process: str, version: str, planned_entities: int) -> None:
     """Counters whose labels are known begin at 0: what springs from nothing to 1 is no increase to Prometheus."""
+    disable_created_metrics()
     BUILD.labels(version).set(1)
     for level in SERIOUS:
         LOGGED.labels(level)
