@@ -109,5 +109,8 @@ def _store(table: Columns, current: dict[int, Episode]) -> None:
 
 
 def forget_ended(table: Columns, clock: int, policy: Policy) -> None:
-    """Drop the episodes that no event within the allowed lateness can continue any more."""
-    table.keep(table["last"] + policy.quiet_us + policy.lateness_us >= clock)
+    """Drop the episodes that no event within the allowed lateness can continue any more.
+
+    The clock is the shard's: a source that is up to `longest_us` behind it keeps its episodes, whoever shares the shard.
+    """
+    table.keep(table["last"] + policy.quiet_us + policy.lateness_us + policy.longest_us >= clock)

@@ -96,7 +96,7 @@ def test_ids_come_from_entity_detectors_and_first_event():
 def test_an_ended_episode_is_forgotten_once_nothing_can_continue_it():
     table = Columns.empty(SHAPE)
     follow(table, hits([0]), SMALL)
-    end = START + QUIET + SMALL.lateness_us
+    end = START + QUIET + SMALL.lateness_us + SMALL.longest_us
     forget_ended(table, end, SMALL)
     assert len(table) == 1
     forget_ended(table, end + 1, SMALL)
