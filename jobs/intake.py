@@ -7,8 +7,10 @@ since only Hadoop knows the way there.
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,6 +29,7 @@ from jobs.noted import noted, ready
 from jobs.policy import digest
 from jobs.sealing import Access
 from jobs.sink import say_waiting
+from jobs.turn import turn
 from store.bulk import copy_rows
 from store.database import Database, fetch, run, wait_for
 from store.settings import Settings
@@ -35,6 +38,7 @@ EMPTY = "the file is empty"
 ROWS_PER_TASK = 50_000  # a smaller batch is not worth a second file
 LAST_PARTITION = (1 << PARTITION_BITS) - 1  # numbers the rows that the driver adds itself
 RESULT = bronze.result()
+Alone = Callable[[str], AbstractContextManager[None]]  # holds a table where its log bears one writer only
 QUARANTINE = pa.schema(
     [REFUSED.field(name) for name in ("tenant", "raw", "source", "position", "reason", "field", "row_id")]
     + [("ingest_time", pa.timestamp("us", "UTC")), ("ingest_batch", pa.int64())]
@@ -75,7 +79,8 @@ def sink(spark: SparkSession, settings: Settings, database: Database) -> Callabl
         stamp = Stamp("" if done else settings.bronze, batch_id, now)
         times = [time.perf_counter() - clock]
         ends, before = (checkpoint.offsets(spark, place, number) for number in (batch_id, batch_id - 1))
-        taken = take(batch.coalesce(tasks(cores, ends, before)), make, stamp, query_id)
+        alone = partial(turn, settings, database)
+        taken = take(batch.coalesce(tasks(cores, ends, before)), make, stamp, query_id, alone)
         times.append(time.perf_counter() - clock)
         empty = checkpoint.empty_files(spark, place, batch_id) if from_files else []
         refused = pa.concat_tables([taken.refused, empties(empty, settings.tenant, stamp, access)])
@@ -83,7 +88,8 @@ def sink(spark: SparkSession, settings: Settings, database: Database) -> Callabl
             commits.append(spark, settings.bronze, taken.files, query_id, batch_id, now)
         times.append(time.perf_counter() - clock)
         if len(refused):
-            quarantine(spark, settings.quarantine, refused, query_id, stamp)
+            with alone(settings.quarantine):
+                quarantine(spark, settings.quarantine, refused, query_id, stamp)
         times.append(time.perf_counter() - clock)
         names = ("begin_s", "tasks_s", "commit_s", "quarantine_s")
         took = {name: round(b - a, 3) for name, a, b in zip(names, [0.0, *times], times, strict=False)}
@@ -99,7 +105,7 @@ def sink(spark: SparkSession, settings: Settings, database: Database) -> Callabl
     return write
 
 
-def by_workers(batch: DataFrame, make: Any, stamp: Stamp, _: str) -> Taken:
+def by_workers(batch: DataFrame, make: Any, stamp: Stamp, _query_id: str, _alone: Alone) -> Taken:
     """The Python workers write the files."""
     found = batch.mapInArrow(writer(make, stamp, partition_here), RESULT).toArrow()
     told = [json.loads(one) for one in found["task"].drop_null().to_pylist()]
@@ -130,17 +136,17 @@ def partition_here() -> int:
     return 0 if task is None else task.partitionId()
 
 
-def by_spark(batch: DataFrame, make: Any, stamp: Stamp, query_id: str) -> Taken:
-    """Spark writes the files."""
+def by_spark(batch: DataFrame, make: Any, stamp: Stamp, query_id: str, alone: Alone) -> Taken:
+    """Spark writes the files, `alone` in the table."""
     rows = numbered(batch.mapInArrow(make, bronze.noted()), stamp).persist()
     try:
+        totals = rows.selectExpr("count(*)", "count(reason)", "max(event_time)").first()
+        events, bad, newest = totals if totals is not None else (0, 0, None)
         if stamp.folder:
             kept = rows.where("reason is null").select(*bronze.BRONZE.names)
             said = commits.mark(query_id, stamp.batch_id, stamp.now.isoformat())
-            delta = keyed(kept, query_id, stamp.batch_id).option("userMetadata", said)
-            delta.save(stamp.folder)
-        totals = rows.selectExpr("count(*)", "count(reason)", "max(event_time)").first()
-        events, bad, newest = totals if totals is not None else (0, 0, None)
+            with alone(stamp.folder):
+                keyed(kept, query_id, stamp.batch_id).option("userMetadata", said).save(stamp.folder)
         refused = (
             rows.where("reason is not null").select(*REFUSED.names).toArrow().cast(REFUSED) if bad else REFUSED.empty_table()
         )
