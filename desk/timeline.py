@@ -39,9 +39,9 @@ def since(connection: Connection, tenant: str, case_id: str, version: int) -> li
 
 def read(queries: Queries, tenant: str, case_id: str, *, after: str = "", limit: int = 200) -> list[dict[str, Any]]:
     """Everything about a case and its members in the order of the clock: what people and the desk did, rulings (superseded
-    ones too), model and tool calls, commands and their runs, deliveries, feedback.
+    ones too), model and tool calls, commands and their runs, deliveries, feedback, and when the docket had no room for it.
 
-    Rows: `at`, `source` (entry | ruling | call | command | run | delivery | feedback), `kind`, `who`, `said`, `case_id`,
-    `detail`, `key` (give the last one's as `after` to read on).
+    Rows: `at`, `source` (entry | ruling | call | command | run | delivery | feedback | receipt), `kind`, `who`, `said`,
+    `case_id`, `detail`, `key` (give the last one's as `after` to read on).
     """
     return queries.fetch("desk_timeline", tenant=tenant, case_id=case_id, after=after, limit=limit)
