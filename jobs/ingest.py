@@ -27,10 +27,11 @@ def source(spark: SparkSession, settings: Settings) -> DataFrame:
         return reader.load().selectExpr(
             "value as raw", "concat(topic, '/', partition) as source", "offset as position", "cast(null as string) as fault"
         )
-    settings.landing.mkdir(parents=True, exist_ok=True)
+    if not settings.storage.landing:
+        settings.landing.mkdir(parents=True, exist_ok=True)
     files = spark.readStream.format("binaryFile").schema(FILES).option("maxFilesPerTrigger", at.max_files_per_trigger)
     files = files.option("maxFileAge", "36500d")  # Spark's default passes over files a week older than the newest
-    return files.load(str(settings.landing.absolute())).select("path", "content")
+    return files.load(settings.watched).select("path", "content")
 
 
 FILES = "path string, modificationTime timestamp, length long, content binary"
