@@ -91,8 +91,7 @@ def no_collection() -> Iterator[None]:
 
 def vouched(raws: Sequence[bytes | None], kept: pa.Array, rules: Rules, doubtful: Any, *, private: bool) -> quick.Columns:
     """The rows by the fast way; marks in `doubtful` those that it does not vouch for."""
-    events = quick.decoded(raws)
-    doubtful |= np.fromiter((event is quick.NOTHING for event in events), bool, len(events))
+    events = quick.decoded(raws, doubtful)
     rows = quick.columns(events, doubtful)
     quick.doubts(rows, rules, doubtful)
     if private:

@@ -27,13 +27,14 @@ NOTHING = Event("", EPOCH, "")  # stands for a record that does not decode
 Columns = dict[str, pa.Array]
 
 
-def decoded(raws: Sequence[bytes | None]) -> list[Event]:
-    """Each record's event, NOTHING where the strict decoder takes none."""
+def decoded(raws: Sequence[bytes | None], doubtful: Bits) -> list[Event]:
+    """Each record's event; NOTHING where the strict decoder takes none, and its row becomes doubtful."""
     decode, events = STRICT.decode, []
     for raw in raws:
         try:
             events.append(decode(raw or b""))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            doubtful[len(events)] = True
             events.append(NOTHING)
     return events
 
@@ -59,10 +60,12 @@ def _array(name: str, values: Sequence[Any], doubtful: Bits) -> pa.Array:
 
 def maps(values: Sequence[dict[str, str] | None]) -> pa.Array:
     """Dictionaries as one map array; an empty one is null."""
-    lengths = np.fromiter((len(value) if value else 0 for value in values), np.int32, len(values))
-    if not lengths.any():
+    full = list(filter(None, values))
+    if not full:
         return pa.nulls(len(values), TYPES["attributes"])
-    full = [value for value in values if value]
+    lengths = np.zeros(len(values), np.int32)
+    held = slice(None) if len(full) == len(values) else np.fromiter(map(bool, values), bool, len(values))
+    lengths[held] = np.fromiter(map(len, full), np.int32, len(full))
     offsets = pa.array(np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)]), mask=_open(lengths == 0))
     keys = pa.array(list(chain.from_iterable(full)), pa.string())
     return pa.MapArray.from_arrays(offsets, keys, pa.array(list(chain.from_iterable(map(dict.values, full))), pa.string()))
