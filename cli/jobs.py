@@ -97,11 +97,21 @@ def quarantine_retry(
     typer.echo(json.dumps({"sent": sent}) if as_json else f"{sent} record{'s' if sent != 1 else ''} sent round again")
 
 
-def jars(as_json: AsJson = False) -> None:
-    """Fetch the six jars that Spark needs (19 MB, once), each checked against its pinned sha256."""
+def jars(
+    store: Annotated[
+        list[str] | None, typer.Option("--store", metavar="SCHEME", help="An object store's too: s3a, abfss or gs; repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the jars that Spark needs, once, each checked against its pinned sha256: six (19 MB), and those of the object store
+    that the settings name.
+    """
     from jobs import jars as pinned
+    from store.sections.storage import SCHEMES
 
-    paths = pinned.ensure(lambda said: typer.echo(said, err=True))
+    if unknown := sorted(set(store or []) - set(SCHEMES)):
+        raise typer.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(SCHEMES)}", param_hint="--store")
+    paths = pinned.ensure(lambda said: typer.echo(said, err=True), store or [settings().storage.scheme])
     typer.echo(json.dumps([path.name for path in paths]) if as_json else "\n".join(path.name for path in paths))
 
 
