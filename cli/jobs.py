@@ -28,7 +28,8 @@ def ingest(once: Once = False, as_json: AsJson = False) -> None:
 def detect(
     once: Once = False,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Set the checkpoint aside and build windows anew from bronze.")
+        bool,
+        typer.Option("--rebuild", help="Set the checkpoint aside and build windows anew from bronze, into any number of shards."),
     ] = False,
     days: Annotated[float, typer.Option(help="With --rebuild: how many days of bronze to start from.", min=0.0)] = 30.0,
     as_json: AsJson = False,
@@ -36,15 +37,32 @@ def detect(
     """Watch every entity: keep its window, score each event before learning it, and write metrics, anomalies and cases.
 
     Reads bronze, wherever ingest writes it. Runs until Ctrl-C; a batch that was cut off is done again and changes nothing
-    twice. With [bold]--rebuild[/] settings that are fixed under a checkpoint (shards, window) may change.
+    twice.
+
+    With [bold]--rebuild[/] a new checkpoint is made from the last days of bronze, with the number of shards that is set now: it
+    finds the same anomalies under the same ids and adds nothing to the metrics that were counted. The old checkpoint is kept
+    beside it until you remove it. Days that are not folded again are missing in the windows, so give as many as an entity's
+    window reaches back.
     """
     from jobs import rebuild as rebuilding
     from jobs.run import run
 
+    expected = 0
     if rebuild:
         aside = rebuilding.set_aside(settings(), days)
-        typer.echo(f"the old checkpoint is kept in {aside}" if aside else "there was no checkpoint yet", err=True)
-    run("detect", settings(), once=once, stop=stopping(), on_progress=teller(as_json))
+        start = rebuilding.begun(settings()) if aside else None
+        typer.echo(rebuilt(aside, start, settings().detect.shards), err=True)
+        expected = start.rows if start is not None else 0
+    run("detect", settings(), once=once, stop=stopping(), on_progress=teller(as_json, expected))
+
+
+def rebuilt(aside: str | None, start: Any, shards: int) -> str:
+    """What was set aside and what follows."""
+    if aside is None:
+        return "there was no checkpoint yet"
+    said = f"the old checkpoint is kept in {aside}; remove it once the new one has caught up"
+    begins = f"; from bronze version {start.version} on, about {start.rows:,} rows, into {shards} shards" if start else ""
+    return said + begins
 
 
 def quarantine_list(
@@ -123,14 +141,18 @@ def stopping() -> threading.Event:
     return event
 
 
-def teller(as_json: bool) -> Any:
-    """Says each batch on standard error: a line for a person, or JSON."""
+def teller(as_json: bool, expected: int = 0) -> Any:
+    """Says each batch on standard error: a line for a person, or JSON; `expected` rows of a rebuild, to say how far it is."""
+    done = 0
 
     def tell(job: str, row: dict[str, Any]) -> None:
+        nonlocal done
+        done += row["input_rows"]
         if as_json:
             typer.echo(json.dumps(row, default=str))
         elif row["input_rows"]:
             took = row["duration_ms"].get("triggerExecution", 0) / 1000
-            print(f"{job} batch {row['batch_id']}: {row['input_rows']:,} rows in {took:.1f} s", file=sys.stderr)
+            share = f", {done:,} of about {expected:,} ({done / expected:.0%})" if 0 < done <= expected else ""
+            print(f"{job} batch {row['batch_id']}: {row['input_rows']:,} rows in {took:.1f} s{share}", file=sys.stderr)
 
     return tell

@@ -65,7 +65,8 @@ class UnknownDataset(ConclaveError):
 
 
 class RebuildTooEarly(ConclaveError):
-    """The last batch ended in the middle of a bronze version; run `conclave detect --once` first, then rebuild."""
+    """The last batch ended in the middle of a bronze version; run `conclave detect --once` with the settings of before first,
+    then rebuild."""
 
 
 class ErasureTooEarly(ConclaveError):

@@ -6,11 +6,12 @@ Anomalies and episodes found again keep their ids, so they change nothing; metri
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from jobs import checkpoint
+from jobs import checkpoint, startup
 from jobs.errors import RebuildTooEarly
 from jobs.fence import fenced
 from store.database import Database, open_database, url
@@ -25,6 +26,7 @@ class Start:
 
     version: int = 0
     metrics_after_row: int = -1
+    rows: int = 0  # of bronze from there on, as far as its log tells: how long it will take
 
 
 FROM_THE_FIRST = Start()
@@ -33,19 +35,20 @@ FROM_THE_FIRST = Start()
 def set_aside(settings: Settings, days: float, now: datetime | None = None) -> str | None:
     """Move detect's checkpoint away and write down where the new one begins; the old one's new place, None when there was none.
 
-    Raises JobRunning while detect runs, RebuildTooEarly when its last batch ended inside a bronze version.
+    Raises NotReady when nothing could run here, JobRunning while detect runs, RebuildTooEarly when its last batch ended inside
+    a bronze version. What the settings say of shards and windows may be anything: the new checkpoint has them from the start.
     """
     from jobs.session import session
 
+    startup.require(settings)
     place, moment = settings.checkpoint("detect"), now or datetime.now(UTC)
     with fenced(url(settings), place), open_database(settings) as database:
         spark = session(settings, "conclave rebuild")
         try:
             if checkpoint.read_text(spark, f"{place}/metadata") is None:
                 return None
-            start = Start(
-                version_since(spark, settings.bronze, moment - timedelta(days=days)), counted_row(spark, database, place)
-            )
+            version, rows = since(spark, settings.bronze, moment - timedelta(days=days))
+            start = Start(version, counted_row(spark, database, place), rows)
             aside = f"{place}-{moment:%Y%m%dT%H%M%S}"
             checkpoint.move(spark, place, aside)
             checkpoint.write_text(spark, f"{place}/{START}", json.dumps(asdict(start)))
@@ -71,10 +74,20 @@ def counted_row(spark: SparkSession, database: Database, place: str) -> int:
     return max(before, int(rows[0]["newest_row"]))
 
 
-def version_since(spark: SparkSession, bronze: str, since: datetime) -> int:
-    """The first bronze version at or after a time that is still in the log."""
+def since(spark: SparkSession, bronze: str, moment: datetime) -> tuple[int, int]:
+    """The first bronze version at or after a time that is still in the log, and how many rows were written from there on."""
     from delta.tables import DeltaTable
 
-    history = DeltaTable.forPath(spark, bronze).history().select("version", "timestamp").collect()
-    versions = sorted(row["version"] for row in history if row["timestamp"].astimezone(UTC) >= since)
-    return int(versions[0] if versions else max(row["version"] for row in history))
+    history = (
+        DeltaTable.forPath(spark, bronze).history().select("version", "timestamp", "operation", "operationMetrics").collect()
+    )
+    versions = sorted(row["version"] for row in history if row["timestamp"].astimezone(UTC) >= moment)
+    first = int(versions[0] if versions else max(row["version"] for row in history))
+    written = [row for row in history if row["version"] >= first and row["operation"] in ("WRITE", "STREAMING UPDATE")]
+    return first, sum(int((row["operationMetrics"] or {}).get("numOutputRows", 0)) for row in written)
+
+
+def begun(settings: Settings) -> Start | None:
+    """Where the checkpoint that is there now began, when it lies on this machine's disk and was rebuilt."""
+    file = Path(settings.checkpoint("detect")) / START
+    return Start(**json.loads(file.read_text())) if "://" not in str(file) and file.is_file() else None

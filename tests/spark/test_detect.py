@@ -112,10 +112,11 @@ def test_a_window_may_change_under_a_checkpoint(
     land(settings, steady("A1", 40))
     take(settings)
     for number, layout in enumerate(({"window": 30, "recent_ids": 0}, {"window": 120, "recent_ids": 40})):
-        land(settings, [transaction(700 + number, "A1", 9000.0, 60 * (41 + number))], f"{number}.jsonl")
+        odd = [transaction(700 + 10 * number + i, "A1", 9000.0, 60 * (41 + number) + i) for i in range(1 + number)]
+        land(settings, odd, f"{number}.jsonl")
         take(settings_of(settings.home, settings.database_url.get_secret_value(), detect=layout))  # type: ignore[union-attr]
     sizes = rows_of(database, "select window_size from anomalies where entity = 'account:A1/EUR' order by event_time")
-    assert [row["window_size"] for row in sizes] == [30, 31]
+    assert [row["window_size"] for row in sizes] == [30, 30, 31]
 
 
 def test_late_repeated_and_conflicting_events_are_counted_not_scored(
@@ -152,14 +153,21 @@ def test_a_rebuild_into_other_shards_finds_the_same_and_adds_nothing(
     aside = rebuild.set_aside(settings, days=1)
     assert aside is not None
     assert Path(aside, "metadata").exists()
+    begun = rebuild.begun(settings)
+    assert begun is not None
+    assert begun.rows == len(everything())
     other = settings_of(settings.home, settings.database_url.get_secret_value(), detect={"shards": 7, "recent_ids": 16})  # type: ignore[union-attr]
     once(spark, other, database, detect)
     assert contents(database, without=("batches",)) == before
-    land(settings, [transaction(990, "A2", 21.0, 60 * 41)], "b.jsonl")
+    land(settings, [transaction(990, "A2", 9000.0, 60 * 41)], "b.jsonl")
     once(spark, other, database, ingest)
     once(spark, other, database, detect)
     counted = rows_of(database, "select sum(count)::int as n from metric_hours where entity = 'account:A2/EUR'")
     assert counted == [{"n": 41}]
+    flagged = rows_of(
+        database, "select window_size, ordinal from anomalies where event_id = 't990' and entity = 'account:A2/EUR'"
+    )
+    assert flagged == [{"window_size": 40, "ordinal": 1}], "the window was not rebuilt whole"
 
 
 def test_quarantined_records_go_round_again(
