@@ -20,10 +20,14 @@ from store.settings import Settings
 from .conftest import TABLES, contents, land, once, rows_of, settings_of
 from .test_detect import everything
 from .test_kill import url_of
+from .test_processors import BIG, live
 
 FILES = 4
 WAIT_S = 180
 BOTH = "from jobs.run import run_once; from store.settings import settings; run_once(settings())"
+LEDGER = """select sum(events)::int as events, sum(anomalies)::int as anomalies, sum(accepted)::int as accepted,
+            sum(quarantined)::int as quarantined from batches group by job order by job"""
+HITS = "select tenant, hit_id, processor, version, event_id, entity, event from rule_hits order by hit_id"
 KEYS = {"AWS_ACCESS_KEY_ID": "anybody", "AWS_SECRET_ACCESS_KEY": "nothing-secret"}
 
 
@@ -99,6 +103,7 @@ def test_killed_and_resumed_on_s3_equals_the_local_run(
     spark: SparkSession, settings: Settings, database: Database, store: str, tmp_path: Path
 ) -> None:
     fill(settings)
+    live(database, big=BIG)  # a rule reads the events of a batch, which lie in the store
     log = tmp_path / "jobs.log"
     killed(settings, store, database, log)
     assert batches(database, "detect") < FILES, "the kill must come in the middle"
@@ -106,20 +111,18 @@ def test_killed_and_resumed_on_s3_equals_the_local_run(
     assert resumed.wait(timeout=WAIT_S) == 0, log.read_text()[-3000:]
     assert not Path(settings.bronze).exists(), "nothing may lie on the local disk"
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in log.read_text()
-    on_s3 = contents(database, without=("batches",))
-    counts = "select sum(events)::int, sum(anomalies)::int, sum(accepted)::int, sum(quarantined)::int from batches group by job"
-    ledger = rows_of(database, f"{counts} order by job")
+    on_s3, ledger, hits = contents(database, without=("batches",)), rows_of(database, LEDGER), rows_of(database, HITS)
 
     with database.connection() as connection:
         connection.execute("truncate entities, metrics_hour, metrics_minute, anomalies, episodes, cases, docket, batches cascade")
-    local = settings_of(
-        settings.home, url_of(settings), source={"max_files_per_trigger": 1}, detect={"max_files_per_trigger": 1}
-    )
+        connection.execute("truncate rule_counts, rule_totals, rule_hits, processor_pins cascade")
+    local = settings_of(settings.home, url_of(settings), source={"max_files_per_trigger": 1}, detect={"max_files_per_trigger": 1})
     for job in (ingest, detect):
         once(spark, local, database, job)
     undisturbed = contents(database, without=("batches",))
     for name in undisturbed:
         assert on_s3[name] == undisturbed[name], name
     assert undisturbed["docket"], "an empty docket proves nothing"
-    assert ledger == rows_of(database, f"{counts} order by job")
+    assert ledger == rows_of(database, LEDGER)
+    assert hits == rows_of(database, HITS) != []
     assert set(TABLES) - set(undisturbed) == {"batches"}
