@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from desk import executing
+from desk import loop as desk
 from jobs.findings import from_payloads, to_payload
 from jobs.fold import observe
 from jobs.points import Points
@@ -20,7 +21,7 @@ from jobs.policy import Policy
 from jobs.sink import Batch, commit, moment
 from jobs.spans import in_span, spanned
 from jobs.state import State
-from observe.telemetry import catalogue, spans
+from observe.telemetry import catalogue, spans, work
 from observe.telemetry.process import watched
 from rag.worker import Worker
 from store.carried import TRACEPARENT
@@ -210,6 +211,27 @@ def test_a_command_is_carried_out_below_its_ruling(database: Database, settings:
     assert spans.read(ruling["traceparent"])[1] == int.from_bytes(ruled.span_id)  # type: ignore[index]
 
 
+def test_a_delivery_belongs_to_the_rulings_that_it_tells_of(database: Database, settings: Settings, receiver: Receiver) -> None:
+    row = {"tenant": "main", "bundle_id": "b", "kind": "webhook", "attempts": 1}
+    with watched(sending(settings, receiver.url), "test"):
+        streams = Streams(database, settings)
+        streams.detect(0, joined([strange(0, 1), strange(0, 2)]))
+        council(database, settings)
+        desk.step(database, settings)
+        with database.connection() as connection:
+            taken = connection.execute(
+                b"insert into notices (tenant, route_id, message_id, group_key, due_at, bundle_id, created_at) "
+                b"select tenant, 'r', message_id, '', now(), 'b', now() from messages where topic in ('rulings', 'cases')"
+            )
+            assert taken.rowcount > 1
+        with work.delivery(database, row):
+            pass
+    delivery, ruled = receiver.only("delivery"), {one.span_id for one in receiver.named("case.ruling")}
+    assert delivery.parent_span_id in ruled
+    assert {delivery.parent_span_id, *(link.span_id for link in delivery.links)} == ruled
+    assert len(ruled) == 2
+
+
 def test_a_batch_that_fails_is_told_and_raises_on(database: Database, settings: Settings, receiver: Receiver) -> None:
     def broken(frame: Any, batch: int) -> None:
         raise ValueError("account A12 is in here")
@@ -230,6 +252,22 @@ def test_a_receiver_that_is_away_costs_spans_and_nothing_else(database: Database
         council(database, settings)
     assert catalogue.SPANS.labels("dropped")._value.get() > lost
     assert len(database.fetch("status_rulings")) == 1
+
+
+def test_a_hearing_is_counted_with_its_calls(database: Database, settings: Settings) -> None:
+    def counts() -> list[float]:
+        named = {
+            "conclave_rulings_total": {"council": "model", "outcome": "confirmed"},
+            "conclave_model_calls_total": {"asked_by": "council", "outcome": "ok"},
+            "conclave_hearing_seconds_count": {"lane": "immediate"},
+        }
+        return [catalogue.REGISTRY.get_sample_value(name, labels) or 0.0 for name, labels in named.items()]
+
+    before, streams = counts(), Streams(database, settings)
+    streams.detect(0, joined([strange(0, 1), strange(0, 2)]))
+    council(database, settings)
+    assert [new - old for new, old in zip(counts(), before, strict=True)] == [2, 3, 1]
+    assert catalogue.REGISTRY.get_sample_value("conclave_breaker_state", {"state": "closed"}) == 1
 
 
 def test_without_a_receiver_nothing_is_wrapped_or_written(database: Database, settings: Settings) -> None:
