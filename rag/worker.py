@@ -19,6 +19,7 @@ from observe.telemetry.process import watched
 from rag import docket, filing, record
 from rag.bench import Bench, Dealings
 from rag.docket import Taken
+from rag.embed import embed
 from rag.gather import Gatherer
 from rag.hearing import hear
 from rag.triage import Lane
@@ -69,6 +70,7 @@ def beside(worker: "Worker", settings: Settings) -> Summary:
 
     They share what they know of the model; of its calls a part is left to the immediate lane. The end of one ends the other.
     """
+    embed(["a case"])  # loads the vectors now, and not while the first case waits
     with open_database(settings) as database, ThreadPoolExecutor(1, thread_name_prefix="immediate") as threads:
         quick = Worker(database, settings, worker.stop, lane="immediate", known=worker.bench.dealings)
         worker.bench.reserve = int(settings.model.calls_per_minute * RESERVED)
