@@ -149,11 +149,12 @@ def most_per_core(rows: list[dict[str, Any]]) -> int:
     >>> most_per_core([{"per_core": 10, "batch_s": 1.0}, {"per_core": 20, "batch_s": 9.0}])
     15
     """
-    most = 0
+    most: int = 0
     for before, row in zip([{"per_core": 0, "batch_s": 0.0}, *rows], rows, strict=False):
         if row["batch_s"] > LIMIT_S:
             share = (LIMIT_S - before["batch_s"]) / (row["batch_s"] - before["batch_s"])
-            return round(before["per_core"] + share * (row["per_core"] - before["per_core"]))
+            most += round(share * (row["per_core"] - before["per_core"]))
+            break
         most = row["per_core"]
     return most
 

@@ -43,7 +43,7 @@ where n >= {WARM_UP} and power(cast(n * code - total as double), 2) >=
   {STUDENT} * (1 + 1.0e0 / n) * (cast(n * squares - total * total as double) * n / (n - 1) + {FLOOR * FLOOR}e0 * n * n)"""  # noqa: S608
 
 
-class Account(KeyedProcessFunction):  # type: ignore[misc]
+class Account(KeyedProcessFunction):
     """One account's window, kept as bytes."""
 
     def __init__(self, begun: str) -> None:

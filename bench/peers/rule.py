@@ -23,7 +23,8 @@ LEAST_AMOUNT = 1e-3
 def encode(amounts: NDArray[np.float64]) -> NDArray[np.int64]:
     """Log amounts in whole 1/1024 nats."""
     logs = np.log(np.maximum(np.abs(amounts), LEAST_AMOUNT))
-    return np.clip(np.rint(logs * NATS), -32_767, 32_766).astype(np.int64)
+    codes: NDArray[np.int64] = np.clip(np.rint(logs * NATS), -32_767, 32_766).astype(np.int64)
+    return codes
 
 
 def least_t_squared(n: int) -> float:
@@ -57,7 +58,7 @@ class Window:
         """Whether the point stands out against those before it, which it then joins."""
         n, total, squares = self.n, self.total, self.squares
         above = n * code - total
-        flagged = above * above >= SLOPE[n] * (n * squares - total * total) + OFFSET[n]
+        flagged: bool = above * above >= SLOPE[n] * (n * squares - total * total) + OFFSET[n]
         at, codes = self.at, self.codes
         old = codes[at]
         codes[at] = code

@@ -57,15 +57,15 @@ def counted(reports: list[Figures]) -> int:
 def warm(reports: list[Figures]) -> float:
     """Events a second without the start: since the first read, or since the third batch was read; the better of the two."""
     ended = max(report["ended"] for report in reports)
-    whole = counted(reports) / (ended - min(min(report["began"].values()) for report in reports))
-    later = [later_rate(report, ended) for report in reports]
-    return max(whole, sum(rate for rate in later if rate is not None)) if all(rate is not None for rate in later) else whole
+    whole: float = counted(reports) / (ended - min(min(report["began"].values()) for report in reports))
+    later: list[float] = (
+        [] if any(len(one["began"]) <= COLD_BATCHES for one in reports) else [later_rate(one, ended) for one in reports]
+    )
+    return max(whole, sum(later)) if later else whole
 
 
-def later_rate(report: Figures, ended: float) -> float | None:
+def later_rate(report: Figures, ended: float) -> float:
     """One process's share of the rate after its cold batches."""
-    if len(report["began"]) <= COLD_BATCHES:
-        return None
     events = sum(count for batch, count in report["events"].items() if int(batch) >= COLD_BATCHES)
     return float(events / (ended - report["began"][str(COLD_BATCHES)]))
 
