@@ -1,6 +1,7 @@
 """The state bench on a few accounts: it grows one stream and reads its figures off the ledger and the checkpoint."""
 
 import doctest
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -11,12 +12,18 @@ from bench.state import Plan, groups, most_per_core, step
 from store.database import Database
 from store.settings import Settings
 
-from .conftest import rows_of
+from .conftest import rows_of, settings_of
 
 
-def test_a_stream_grows_and_each_step_is_measured(spark: SparkSession, settings: Settings, database: Database) -> None:
+@pytest.fixture
+def paced(tmp_path: Path, database_url: str) -> Settings:
+    """A batch for each commit of two files, as the bench has it."""
+    return settings_of(tmp_path, database_url, detect={"max_files_per_trigger": 2})
+
+
+def test_a_stream_grows_and_each_step_is_measured(spark: SparkSession, paced: Settings, database: Database) -> None:
     plan = Plan(accounts=(60, 200), shards=4, points=(110, 2), batches=1, events=50, prefill=4_000, memory="", cores=2)
-    crowd = Crowd(spark, settings)
+    crowd = Crowd(spark, paced)
     few, many = (step(crowd, plan, accounts) for accounts in plan.accounts)
     assert (few["entities"], many["entities"]) == (60, 200)
     assert (few["per_core"], many["per_core"]) == (30, 100)
