@@ -19,7 +19,7 @@ from chaos.schedule import Fault, chosen
 def main() -> None:
     options = parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave in good order: what was started ends, what was mounted goes
-    faults = chosen(planned(options.seed, options.kills), options.only, options.first)
+    faults = wanted(options)
     say(f"seed {options.seed}: " + ", ".join(f"{fault.number} {fault.kind}" for fault in faults))
     if options.plan:
         return explain(faults)
@@ -31,12 +31,23 @@ def main() -> None:
     sys.exit(0 if result.passed else 1)
 
 
+def wanted(options: argparse.Namespace) -> tuple[Fault, ...]:
+    """The schedule, a part of it, or one fault of each of the kinds named."""
+    kinds = [kind.strip() for kind in options.kinds.split(",") if kind.strip()]
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        sys.exit(f"unknown kind of fault: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    if kinds:
+        return tuple(Fault(number, kind, "whole") for number, kind in enumerate(kinds, 1))
+    return chosen(planned(options.seed, options.kills), options.only, options.first)
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="scripts/chaos", description=__doc__)
     made.add_argument("--seed", type=int, default=1, help="of schedule and input")
     made.add_argument("--kills", type=int, default=20, help="how many faults")
     made.add_argument("--only", type=int, metavar="I", help="only the I-th fault of the schedule")
     made.add_argument("--from", type=int, metavar="I", default=1, dest="first", help="the schedule from its I-th fault")
+    made.add_argument("--kinds", metavar="A,B", default="", help="one fault of each of these kinds instead of the schedule")
     made.add_argument("--source", choices=("kafka", "files"), default="kafka", help="kafka when a broker can be started")
     made.add_argument("--pause", type=float, metavar="S", default=30.0, help="seconds that a paused process stands still")
     made.add_argument("--plan", action="store_true", help="only print the schedule")

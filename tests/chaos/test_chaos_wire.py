@@ -53,6 +53,7 @@ def test_a_prepared_statement_is_known_by_its_name() -> None:
 
 def test_what_was_rolled_back_is_no_commit() -> None:
     assert meanings(query("BEGIN"), parse(DETECT), query("ROLLBACK"), query("BEGIN"), query("COMMIT"))[-1] == ""
+    assert meanings(query("BEGIN"), parse(DETECT), query("ROLLBACK"), query("COMMIT"))[-1] == ""
     assert meanings(query("BEGIN"), parse(DETECT), query("COMMIT"), query("BEGIN"), query("COMMIT"))[-1] == ""
 
 
