@@ -29,6 +29,7 @@ COUNCIL = {
     "CONCLAVE_COUNCIL__MAX_ATTEMPTS": "50", "CONCLAVE_MODEL__NAME": NAME, "CONCLAVE_MODEL__TIMEOUT_S": "2",
     "CONCLAVE_MODEL__BREAKER_OPEN_S": "1", "CONCLAVE_MODEL__CALLS_PER_MINUTE": "10000",
 }  # fmt: skip
+LAST_S = 120.0
 PROCESSES = {"ingest": "ingest", "detect": "detect", "council": "council", "council-2": "council"}  # name → command
 
 
@@ -98,6 +99,16 @@ class Plant:
     @property
     def landing(self) -> Path:
         return self.folder / "landing"
+
+    def settle(self) -> None:
+        """End all processes; cases that were just put back to be heard again are heard by one last worker."""
+        self.watchdog.stop()
+        if self.database.fetch("chaos_progress")[0]["open"]:
+            last = self._process("council")
+            last.command.append("--once")
+            last.start()
+            last.wait(LAST_S)
+            last.stop()
 
     def owner(self, port: int) -> str | None:
         """The process of ours that has this end of a connection."""

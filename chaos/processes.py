@@ -67,6 +67,12 @@ class Process:
         self.start()
         return True
 
+    def wait(self, wait_s: float) -> None:
+        """Wait for its own end."""
+        assert self.running is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.running.wait(wait_s)
+
     def stop(self) -> int | None:
         """Ask it to end, and end it when it does not; its exit code."""
         self.wanted = False
@@ -119,6 +125,10 @@ class Watchdog:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask all of them to end, and see to it; safe to repeat."""
         self._stop.set()
         for process in self.processes.values():
             process.wanted = False

@@ -29,6 +29,7 @@ class Result:
     differences: list[Difference] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     rulings: int = 0
+    leftovers: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -40,6 +41,7 @@ class Result:
             "passed": self.passed, "seed": self.seed, "faults": len(self.outcomes), "skipped": self.skipped, "wrong": self.wrong,
             "differing_rows": {one.table: len(one.only_after_faults) + len(one.only_undisturbed) for one in self.differences},
             "recovery": report.recovery(self.outcomes), "rows": self.rows, "rulings_reexecuted": self.rulings,
+            "outlived_their_leader": self.leftovers,
             "seconds": round(self.seconds, 1), "outcomes": [asdict(one) for one in self.outcomes],
         }  # fmt: skip
 
@@ -79,7 +81,8 @@ def attack(plant: Plant, faults: Sequence[Fault], result: Result, say: Say) -> N
             result.wrong.append(f"fault {outcome.number}, {outcome.kind}: {outcome.wrong}")
             return
         campaign.note(outcome)
-    plant.watchdog.__exit__()
+    plant.settle()
+    result.leftovers = {name: process.leftovers for name, process in plant.processes.items() if process.leftovers}
     result.wrong += oracle.misplaced(plant.home, campaign.source.places())
     result.wrong += coverage.faults_of(plant.database, campaign.told)
     result.rulings = len(plant.database.fetch("chaos_rulings"))
