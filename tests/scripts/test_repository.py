@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ["scripts/setup", "scripts/demo", "scripts/test", "scripts/check", ".ci/run"]
+SCRIPTS = ["scripts/setup", "scripts/demo", "scripts/test", "scripts/check", "scripts/bench", ".ci/run"]
 # Written in pieces, so that this file does not name them itself.
 HOSTS = [name.replace("!", ".") for name in (
     "pypi!org", "pythonhosted!org", "registry!npmjs!org", "repo1!maven!org", "repo!maven!apache!org", "maven!org/maven2",
