@@ -217,7 +217,7 @@ class Changed(BaseModel):
 
 class TimelineItem(BaseModel):
     at: AwareDatetime
-    source: Literal["entry", "ruling", "call", "command", "run", "delivery", "feedback"]
+    source: Literal["entry", "ruling", "call", "command", "run", "delivery", "feedback", "receipt"]
     kind: str
     who: str
     said: str = Field(description="in words; free text in it is not trusted")
