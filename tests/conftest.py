@@ -19,6 +19,7 @@ from store.sections.core import Retention
 
 HOMES = Path(tempfile.gettempdir()) / f"conclave-tests-{os.getuid()}"
 TEMPLATE = "conclave_template"
+os.environ.setdefault("CONCLAVE_TELEMETRY__METRICS_PORT", "0")  # only tests of /metrics take ports
 ON_EMBEDDED = {"server_url", "database_url", "database"}
 ON_TIMESCALE = {"timescale_url", "timescale_database"}
 

@@ -29,6 +29,12 @@ from trust import audit
 NOBODY = 4_194_304 + 1  # above the highest pid that Linux gives
 
 
+@pytest.fixture(autouse=True)
+def unwatched() -> None:
+    """A page of the dashboard that another test has opened lets this process be watched."""
+    process.end()
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -21,7 +21,7 @@ from jobs.policy import Policy
 from jobs.sink import Batch, commit, moment
 from jobs.spans import in_span, spanned
 from jobs.state import State
-from observe.telemetry import catalogue, spans, work
+from observe.telemetry import catalogue, process, spans, work
 from observe.telemetry.process import watched
 from rag.worker import Worker
 from store.carried import TRACEPARENT
@@ -34,6 +34,12 @@ from streams import START, S, even, joined
 NOW = datetime(2026, 5, 3, 12, tzinfo=UTC)
 POLICY = Policy(detectors=("amount_z",), thresholds={"amount_z": 1.2})
 BITS = 35
+
+
+@pytest.fixture(autouse=True)
+def unwatched() -> None:
+    """A page of the dashboard that another test has opened lets this process be watched."""
+    process.end()
 
 
 @dataclass
