@@ -27,10 +27,11 @@ def test_every_path_in_a_document_exists(document: Path) -> None:
 
 def test_every_direct_dependency_has_its_line() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    run, develop = (ROOT / "docs" / "dependencies.md").read_text().split("## To develop")
-    said = [re.findall(r"^\| `([\w-]+)` \| \S.+ \|$", part, re.MULTILINE) for part in (run, develop)]
+    _, *parts = re.split(r"^## ", (ROOT / "docs" / "dependencies.md").read_text(), flags=re.MULTILINE)
+    said = [re.findall(r"^\| `([\w-]+)` \| \S.+ \|$", part, re.MULTILINE) for part in parts]
     assert sorted(said[0]) == sorted(names(project["project"]["dependencies"]))
     assert sorted(said[1]) == sorted(names(project["dependency-groups"]["dev"]))
+    assert sorted(said[2]) == sorted(names(project["dependency-groups"]["bench"]))
 
 
 def test_the_list_of_decisions_is_whole_and_tells_their_titles() -> None:
