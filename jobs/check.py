@@ -95,7 +95,7 @@ def vouched(raws: Sequence[bytes | None], kept: pa.Array, rules: Rules, doubtful
     rows = quick.columns(events, doubtful)
     quick.doubts(rows, rules, doubtful)
     if private:
-        rows |= {"message": pa.array(masked(events), pa.string()), "attributes": quick.maps(marked(events))}
+        rows |= hidden(events, rows)
     rows["tenant"] = tenants(rows["tenant"], rules.tenant)
     whole = ~(quick.watched(rows) | doubtful)
     null = pa.nulls(len(raws), pa.string())
@@ -103,6 +103,16 @@ def vouched(raws: Sequence[bytes | None], kept: pa.Array, rules: Rules, doubtful
         pc.if_else(pa.array(whole), kept, pa.scalar(None, pa.binary())) if whole.any() else pa.nulls(len(raws), pa.binary())
     )
     return rows | {"reason": null, "field": null}
+
+
+def hidden(events: Sequence[Event], rows: quick.Columns) -> quick.Columns:
+    """Messages and attributes anew, where there are any with something personal."""
+    changed = {}
+    if rows["message"].null_count < len(events):
+        changed["message"] = pa.array(masked(events), pa.string())
+    if rows["attributes"].null_count < len(events) and any(map(is_personal, pc.unique(rows["attributes"].items).to_pylist())):
+        changed["attributes"] = quick.maps(marked(events))
+    return changed
 
 
 def tenants(named: pa.Array, tenant: str) -> pa.Array:

@@ -7,6 +7,7 @@ anything goes to Delta, so a batch that is run again gets the same tokens. Nothi
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Book:
         self._access, self._queries = access, queries
         self._vaults: dict[str, Vault] = {}
         self._held: dict[tuple[str, str], dict[str, Wrapped | None]] = {}
-        self._keys: dict[str, bytes] = {}
+        self._subjects: dict[tuple[str, Owner], Subject] = {}
 
     def close(self) -> None:
         """Leave the database."""
@@ -70,13 +71,14 @@ class Book:
 
     def subject(self, tenant: str, owner: Owner) -> Subject | None:
         """Who seals; None for an identifier that is a token already, since its key may be gone."""
-        kind, identifier = owner
-        held = self._known(tenant, kind, [identifier])[identifier]
-        if held is None:
-            return None
-        if held.token not in self._keys:
-            self._keys[held.token] = self._vault(tenant).key(held)
-        return Subject(held.token, self._keys[held.token])
+        found = self._subjects.get((tenant, owner))
+        if found is None:
+            kind, identifier = owner
+            held = self._known(tenant, kind, [identifier])[identifier]
+            if held is None:
+                return None
+            found = self._subjects[tenant, owner] = Subject(held.token, self._vault(tenant).key(held))
+        return found
 
     def _known(self, tenant: str, kind: str, identifiers: Iterable[str]) -> dict[str, Wrapped | None]:
         held = self._held.setdefault((tenant, kind), {})
@@ -84,7 +86,7 @@ class Book:
         if new:
             if len(held) + len(new) > self._access.remembered:
                 held.clear()
-                self._keys.clear()
+                self._subjects.clear()
                 new = set(identifiers)
             found = wait_for(lambda: self._vault(tenant).wrapped(self._queries, kind, new), self._access.wait_s)
             held |= {one: found.get(one) for one in new}
@@ -128,7 +130,7 @@ def _sealed(batch: pa.RecordBatch, tenant: str, book: Book) -> tuple[pa.RecordBa
     columns = {name: batch[name] for name in batch.schema.names}
     refused = _refused(batch)
     named = {int(at): _named(columns["raw"][int(at)].as_py()) for at in refused}
-    owners = _Owners(columns, named)
+    owners = _Owners(dict(columns), named)
     columns |= {f"{kind}_id": _tokens(columns[f"{kind}_id"], tenant, kind, book) for kind in KINDS}
     shown = [_shown(batch["raw"][at].as_py(), tenant, named[at], book) for at in map(int, refused)]
 
@@ -146,12 +148,19 @@ class _Owners:
     """Whose key seals a row: its account's, else its counterparty's, else nobody's."""
 
     def __init__(self, columns: dict[str, pa.Array], refused: dict[int, dict[str, str]]) -> None:
-        self._columns, self._refused = [(kind, columns[f"{kind}_id"]) for kind in KINDS], refused
+        self._columns, self._refused = columns, refused
+
+    @cached_property
+    def _names(self) -> list[tuple[str, list[str | None]]]:
+        return [(kind, self._columns[f"{kind}_id"].to_pylist()) for kind in KINDS]
 
     def of(self, at: int) -> Owner:
         if at in self._refused:
             return next(iter(self._refused[at].items()), NOBODY)
-        return next(((kind, name) for kind, held in self._columns if (name := held[at].as_py()) is not None), NOBODY)
+        for kind, names in self._names:
+            if (name := names[at]) is not None:
+                return kind, name
+        return NOBODY
 
 
 def _tokens(names: pa.Array, tenant: str, kind: str, book: Book) -> pa.Array:
