@@ -178,19 +178,21 @@ def test_one_trace_shows_the_way_of_a_batch_to_its_ruling(database: Database, se
 def test_cases_of_another_batch_are_told_in_its_trace(database: Database, settings: Settings, receiver: Receiver) -> None:
     with watched(sending(settings, receiver.url), "test"):
         streams = Streams(database, settings)
-        for number in (0, 1):
+        for number in (0, 1, 2):
             streams.ingest(number)
+        for number in (0, 1, 2):
             streams.detect(number, strange(number, number + 1))
         council(database, settings)
-    first, second = receiver.named("detect.batch")
+    batches, taken = receiver.named("detect.batch"), receiver.named("ingest.batch")
+    assert [(one.parent_span_id, len(one.links)) for one in batches] == [(one.span_id, 0) for one in taken]
     hearing = receiver.only("council.hearing")
     rulings = {one.trace_id: one for one in receiver.named("case.ruling")}
-    assert first.trace_id != second.trace_id
-    assert set(rulings) == {first.trace_id, second.trace_id}
-    [apart] = {first.trace_id, second.trace_id} - {hearing.trace_id}
-    assert [link.span_id for link in rulings[apart].links] == [hearing.span_id]
-    assert rulings[apart].parent_span_id in {first.span_id, second.span_id}
-    assert len(hearing.links) == 1
+    assert set(rulings) == {one.trace_id for one in batches} == {one.trace_id for one in taken}
+    apart = set(rulings) - {hearing.trace_id}
+    assert len(apart) == len(hearing.links) == 2
+    for trace in apart:
+        assert [link.span_id for link in rulings[trace].links] == [hearing.span_id]
+        assert rulings[trace].parent_span_id in {one.span_id for one in batches}
 
 
 def test_a_command_is_carried_out_below_its_ruling(database: Database, settings: Settings, receiver: Receiver) -> None:
