@@ -14,6 +14,7 @@ from pyspark.sql.streaming.state import GroupStateTimeout
 
 from jobs import bronze, checkpoint, entities, limits, lookup, pinned, rules, shards
 from jobs.findings import from_payloads
+from jobs.hook import brief
 from jobs.policy import Policy
 from jobs.rebuild import FROM_THE_FIRST, Start, start_of
 from jobs.rules import Judged
@@ -66,7 +67,7 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     stream = folded.writeStream.queryName("detect").outputMode("append").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.detect.trigger_s} seconds"}
     hook = sink(spark, settings, database, policy, begin)
-    write = spanned("detect", database, lambda: checkpoint.query_id(spark, place), hook)
+    write = brief(spanned("detect", database, lambda: checkpoint.query_id(spark, place), hook))
     return stream.trigger(**trigger).foreachBatch(write).start()
 
 

@@ -52,6 +52,10 @@ class StreamFailed(ConclaveError):
     """A streaming job stopped:"""
 
 
+class BatchFailed(ConclaveError):
+    """A batch could not be written, and will be tried again at the next start:"""
+
+
 class UnknownDetector(ConclaveError):
     """The setting `detect.detectors` names what does not exist:"""
 

@@ -6,7 +6,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from jobs import bronze, checkpoint, pinned
-from jobs.intake import sink
+from jobs.hook import brief
+from jobs.intake import Intake
 from jobs.spans import spanned
 from store.database import Database
 from store.settings import Settings
@@ -44,7 +45,7 @@ def start(spark: SparkSession, settings: Settings, database: Database, *, once: 
     checkpoint.pin(spark, place, pinned.of_ingest(settings))
     stream = source(spark, settings).writeStream.queryName("ingest").option("checkpointLocation", place)
     trigger: dict[str, Any] = {"availableNow": True} if once else {"processingTime": f"{settings.ingest.trigger_s} seconds"}
-    write = spanned("ingest", database, lambda: checkpoint.query_id(spark, place), sink(spark, settings, database))
+    write = brief(spanned("ingest", database, lambda: checkpoint.query_id(spark, place), Intake(spark, settings, database)))
     return stream.trigger(**trigger).foreachBatch(write).start()
 
 
