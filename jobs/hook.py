@@ -31,8 +31,8 @@ def brief(write: Hook) -> Hook:
 def first_lines(said: str) -> str:
     """A Java error in one line: each cause without its stack trace, ours and Python's last words included.
 
-    >>> first_lines("An error occurred while calling o1.f.\\n: java.io.IOException: no\\n\\tat a.B.c(B.java:1)\\nCaused by: X: full")
-    'java.io.IOException: no; Caused by: X: full'
+    >>> first_lines("An error occurred while calling o1.f.\\n: java.io.IOException: no\\n\\tat a.B.c(B.java:1)\\nCaused by: X: y")
+    'java.io.IOException: no; Caused by: X: y'
     """
     lines = (line.strip().removeprefix(": ") for line in said.splitlines())
     kept = [line for line in lines if line and not line.startswith(("at ", "... ", "File ", "Traceback", OF_PY4J))]

@@ -41,6 +41,7 @@ def run(
     """
     with opened(settings, name) as (spark, database):
         follow(job_of(name).start(spark, settings, database, once=once), name, database, stop, on_progress, settings=settings)
+        asked_for(once or stop is None or stop.is_set(), name)
 
 
 def run_both(settings: Settings, *, stop: threading.Event | None = None, on_progress: Progress | None = None) -> None:
@@ -51,6 +52,13 @@ def run_both(settings: Settings, *, stop: threading.Event | None = None, on_prog
     with opened(settings, "ingest", "detect") as (spark, database):
         taking, folding = (job_of(name).start(spark, settings, database, once=False) for name in ("ingest", "detect"))
         follow(taking, "ingest", database, stop, on_progress, beside=(folding, "detect"), settings=settings)
+        asked_for(stop is None or stop.is_set(), "ingest and detect")
+
+
+def asked_for(ended_as_asked: bool, name: str) -> None:
+    """A stream that ends by itself has broken, also when Spark has nothing to say of it."""
+    if not ended_as_asked:
+        raise StreamFailed(f"{name}: it ended by itself; see above.")
 
 
 def run_once(settings: Settings, on_progress: Progress | None = None) -> None:
