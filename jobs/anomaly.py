@@ -9,7 +9,7 @@ import numpy as np
 from jobs.columns import Bits, Floats, Longs
 from jobs.detectors.detector import Detector, Scores
 from jobs.limits import Limits
-from jobs.points import Points
+from jobs.points import Points, among
 from jobs.policy import Policy
 
 
@@ -60,7 +60,7 @@ def judge(past: object, points: Points, detectors: list[Detector], policy: Polic
         thresholds = [limits.over(one.name, usual, points) for one, usual in zip(detectors, thresholds, strict=True)]
     for i, detector in enumerate(detectors):
         scores = detector.score(past, policy) / thresholds[i]
-        ratios[i] = np.where(np.isin(points.kind, detector.watches), scores, np.nan)
+        ratios[i] = np.where(among(points.kind, detector.watches), scores, np.nan)
     return Judged(detectors, ratios, thresholds)
 
 

@@ -33,13 +33,29 @@ class Columns:
 
     def admit(self, keys: Longs) -> tuple[Longs, Bits]:
         """Rows of the sorted unique `keys`, adding zeroed rows for those not known; and which were new."""
-        known = np.isin(keys, self.keys, assume_unique=True)
+        rows = np.searchsorted(self.keys, keys)
+        known = np.zeros(len(keys), bool)
+        inside = rows < len(self)
+        known[inside] = self.keys[rows[inside]] == keys[inside]
         if not known.all():
-            fresh = keys[~known]
-            at = np.searchsorted(self.keys, fresh)
-            self.keys = np.insert(self.keys, at, fresh)
-            self.fields = {name: np.insert(rows, at, 0, axis=0) for name, rows in self.fields.items()}
-        return np.searchsorted(self.keys, keys), ~known
+            at = rows[~known]
+            self.keys = np.insert(self.keys, at, keys[~known])
+            self.fields = {name: np.insert(held, at, 0, axis=0) for name, held in self.fields.items()}
+            rows = rows + np.cumsum(~known) - ~known
+        return rows, ~known
+
+    def of(self, name: str, rows: Longs) -> Values:
+        """A field's values in these ascending rows; not a copy when they are all there is."""
+        held = self.fields[name]
+        return held if len(rows) == len(held) else held.take(rows, axis=0)
+
+    def put(self, name: str, rows: Longs, values: Values) -> None:
+        """Replace a field's values in these ascending rows; `values` are taken over."""
+        held = self.fields[name]
+        if len(rows) == len(held):
+            self.fields[name] = values.astype(held.dtype, copy=False)
+        else:
+            held[rows] = values
 
     def keep(self, mask: Bits) -> None:
         """Forget every row outside the mask."""

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.streaming.state import GroupStateTimeout
 
-from jobs import bronze, checkpoint, entities, limits, lookup, pinned, rules, shards
+from jobs import bronze, checkpoint, entities, limits, lookup, parcels, pinned, rules, shards
 from jobs.findings import from_payloads
 from jobs.hook import brief
 from jobs.policy import Policy
@@ -29,25 +29,26 @@ from store.settings import Settings
 
 OVERRIDES = "conclave.thresholds"  # a local property of Spark's: it goes with a job's tasks to the workers, wherever they run
 TENANT = f"shiftleft(crc32(cast(tenant as binary)), {limits.TENANT_BITS})"
-CONTENT = f"pmod({entities.CONTENT}, {1 << limits.TENANT_BITS}) + coalesce({TENANT}, 0) as content"
+CONTENT = f"pmod({entities.CONTENT}, {1 << limits.TENANT_BITS}) + coalesce({TENANT}, 0)"
+
+
+def numbers(events: DataFrame) -> DataFrame:
+    """Every event as the numbers of `jobs.parcels.INPUT`; names are joined back for what is flagged."""
+    kind, error = f"cast({entities.KIND} as bigint)", "if(coalesce(status >= 500, false), 1L, 0L)"
+    return events.select(
+        F.expr(f"case when {entities.WATCHED} then xxhash64(tenant, {entities.ENTITY}) else 0L end as entity"),
+        F.expr(f"case when {entities.PAIRED} then xxhash64(tenant, {entities.OTHER}) end as other"),
+        F.expr("unix_micros(event_time) as time"),
+        F.expr("xxhash64(event_id) as id"),
+        F.expr(f"coalesce({entities.VALUE}, double('NaN')) as value"),
+        F.expr("row_id as row"),
+        F.expr(f"({CONTENT}) | shiftleft({kind}, {parcels.KIND_AT}) | shiftleft({error}, {parcels.ERROR_AT}) as meta"),
+    )
 
 
 def points(events: DataFrame, shard_count: int) -> DataFrame:
-    """Every event as one or two points: numbers only, names are joined back for what is flagged."""
-    point = F.explode(F.array(F.expr(entities.FIRST), F.expr(entities.SECOND))).alias("point")
-    exploded = events.select("*", point).where("point is not null")
-    hashed = exploded.withColumn("entity_hash", F.expr("case when point.kind = 0 then 0 else xxhash64(tenant, point.entity) end"))
-    return hashed.select(
-        F.expr(f"cast(pmod(if(point.kind = 0, xxhash64(event_id), entity_hash), {shard_count}) as int) as shard"),
-        F.expr("point.kind as kind"),
-        "entity_hash",
-        F.expr("unix_micros(event_time) as time"),
-        F.expr("xxhash64(event_id) as id"),
-        F.expr(CONTENT),
-        F.expr("coalesce(point.value, double('NaN')) as value"),
-        F.expr("coalesce(status >= 500, false) as error"),
-        F.expr("row_id as row"),
-    )
+    """Parcels of points by shard."""
+    return numbers(events).mapInArrow(parcels.packer(shard_count), parcels.OUTPUT)
 
 
 def start(spark: SparkSession, settings: Settings, database: Database, *, once: bool) -> StreamingQuery:

@@ -12,14 +12,16 @@ NAMES = {
     SERVICE: "concat('service:', service)",
     SERIES: "concat('series:', service, '/', metric)",
 }
-# The one point that every event has, and the second one of a transaction at a counterparty.
-FIRST = f"""case kind
-  when 'transaction' then struct(cast({ACCOUNT} as byte) as kind, {NAMES[ACCOUNT]} as entity, amount as value)
-  when 'request' then struct(cast({SERVICE} as byte) as kind, {NAMES[SERVICE]} as entity, latency_ms as value)
-  when 'measurement' then struct(cast({SERIES} as byte) as kind, {NAMES[SERIES]} as entity, value as value)
-  else struct(cast({UNWATCHED} as byte) as kind, '' as entity, cast(null as double) as value) end"""
-SECOND = f"""case when kind = 'transaction' and counterparty_id is not null
-  then struct(cast({COUNTERPARTY} as byte) as kind, {NAMES[COUNTERPARTY]} as entity, amount as value) end"""
+# The one point that every event has, by its columns …
+WATCHED = "kind in ('transaction', 'request', 'measurement')"
+KIND = f"""case kind when 'transaction' then {ACCOUNT} when 'request' then {SERVICE} when 'measurement' then {SERIES}
+  else {UNWATCHED} end"""
+ENTITY = f"""case kind when 'transaction' then {NAMES[ACCOUNT]} when 'request' then {NAMES[SERVICE]}
+  when 'measurement' then {NAMES[SERIES]} end"""
+VALUE = "case kind when 'transaction' then amount when 'request' then latency_ms when 'measurement' then value end"
+# … and the second one of a transaction at a counterparty.
+PAIRED = "kind = 'transaction' and counterparty_id is not null"
+OTHER = NAMES[COUNTERPARTY]
 CONTENT = (
     """xxhash64(event_time, kind, account_id, amount, currency, counterparty_id, service, status, latency_ms, metric, value)"""
 )

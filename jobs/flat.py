@@ -28,9 +28,8 @@ class Flat:
 
     def lay(self, rows: Values, values: Values) -> Values:
         """One flat array of carried rows (T, width) and new values (N,)."""
-        flat = np.empty(len(rows) * self.width + len(values), rows.dtype)
-        carried = (self.ends - self.arriving - self.width)[:, None] + np.arange(self.width)
-        flat[carried] = rows
+        flat = np.empty(rows.size + len(values), rows.dtype)
+        flat[self._all_but(self.at)] = rows.reshape(-1)
         flat[self.at] = values
         return flat
 
@@ -39,8 +38,17 @@ class Flat:
 
         With `since` (T,) the places before it are zeroed: what was forgotten leaves no trace in the state.
         """
+        rows = flat[self._all_but(self.at - self.width)].reshape(len(self.ends), self.width)  # each new value pushes one out
+        if since is None:
+            return rows
         places = self.ends[:, None] + np.arange(-self.width, 0)
-        return flat[places] if since is None else np.where(places >= since[:, None], flat[places], 0).astype(flat.dtype)
+        return np.where(places >= since[:, None], rows, 0).astype(flat.dtype)
+
+    def _all_but(self, places: Longs) -> Bits:
+        """As a mask, which numpy copies run by run, many times faster than index by index."""
+        mask = np.ones(len(self.ends) * self.width + len(self.at), bool)
+        mask[places] = False
+        return mask
 
     def since(self, restart: Bits, group: Longs) -> Longs | None:
         """(T,) where each segment's newest restart lies; None when nothing restarts."""

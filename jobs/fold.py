@@ -14,7 +14,7 @@ from jobs.detectors import chosen
 from jobs.detectors.detector import Detector
 from jobs.episodes import Hit, Kept, follow
 from jobs.limits import Limits
-from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, UNWATCHED, Points, Received, receive
+from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, UNWATCHED, Points, Received, among, receive
 from jobs.policy import Policy
 from jobs.state import State, evict
 
@@ -64,7 +64,7 @@ def observe(
     detectors = chosen(policy.detectors)
     out = findings.Findings()
     for family in FAMILIES:
-        mine = points.take(np.isin(points.kind, family.kinds))
+        mine = points.take(among(points.kind, family.kinds))
         if len(mine):
             scored = score_family(getattr(state, family.table), family, mine, detectors, policy, limits)
             report(scored, state, policy, metrics_after_row, out)
@@ -72,7 +72,7 @@ def observe(
         state.clock = max(state.clock, int(points.time.max()))
     idle, capped = evict(state, policy)
     out.count(
-        events=int(np.isin(points.kind, PRIMARY).sum()), unwatched=int((points.kind == UNWATCHED).sum()), evicted_idle=idle,
+        events=int(among(points.kind, PRIMARY).sum()), unwatched=int((points.kind == UNWATCHED).sum()), evicted_idle=idle,
         evicted_cap=capped, entities=state.entities, newest=int(points.time.max()) if len(points) else 0,
         newest_row=int(points.row.max()) if len(points) else -1,
     )  # fmt: skip
@@ -84,8 +84,7 @@ def score_family(
 ) -> Scored:
     received = receive(points, table, policy)
     mask = received.fresh
-    group = np.repeat(np.arange(len(received.starts)), np.diff(received.starts, append=len(mask)))[mask]
-    fresh = received.points.take(mask)
+    group, fresh = received.group[mask], received.points.take(mask)
     past = family.past(table, received, fresh, group, policy)
     watching = [detector for detector in detectors if set(detector.watches) & set(family.kinds)]
     judged = judge(past, fresh, watching, policy, limits)
@@ -113,7 +112,7 @@ def report(scored: Scored, state: State, policy: Policy, metrics_after_row: int,
     out.add(scored.family.metric, metrics.rows(counted, hit, scored.family.width_us, timed=scored.family.table == "services"))
     first = received.starts[received.new]
     out.entities(points.entity[first], points.kind[first], points.row[first], points.time[first])
-    primary = np.isin(points.kind, PRIMARY)
+    primary = among(points.kind, PRIMARY)
     out.conflicts(points.row[received.conflict], points.id[received.conflict])
     out.count(
         points=len(scored.fresh), late=_both(received.late, primary), duplicates=_both(received.duplicate, primary),

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.columns import Bits, Longs, Values
-from jobs.points import Received, group_starts
+from jobs.points import Received
 from jobs.service_windows import LEVELS, UNTIMED, level_of
 
 MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
@@ -24,7 +24,7 @@ def aggregate(received: Received, hit: Bits, width_us: int) -> Aggregated:
     """
     points, fresh = received.points, received.fresh
     bucket = points.time // width_us
-    starts = np.union1d(group_starts(points.entity), group_starts(bucket))
+    starts = bucket_starts(points.entity, bucket)
     summed = fresh & ~np.isnan(points.value)
     zeroed = np.where(summed, points.value, 0.0)
 
@@ -46,6 +46,14 @@ def aggregate(received: Received, hit: Bits, width_us: int) -> Aggregated:
     }
 
 
+def bucket_starts(entity: Longs, bucket: Longs) -> Longs:
+    """Index of the first point of each entity's buckets."""
+    if not len(entity):
+        return np.empty(0, np.int64)
+    changes = (entity[1:] != entity[:-1]) | (bucket[1:] != bucket[:-1])
+    return np.flatnonzero(np.concatenate(([True], changes)))
+
+
 def histograms(received: Received, width_us: int, rows: Aggregated) -> Longs:
     """Counts (rows, 64) of the fresh points' latency levels for the rows that `aggregate` gave."""
     points = received.points.take(received.fresh)
@@ -53,7 +61,7 @@ def histograms(received: Received, width_us: int, rows: Aggregated) -> Longs:
     timed = level != UNTIMED
     index = {key: i for i, key in enumerate(zip(rows["entity_hash"].tolist(), rows["bucket"].tolist(), strict=True))}
     bucket = points.time // width_us * width_us
-    starts = np.union1d(group_starts(points.entity), group_starts(bucket))
+    starts = bucket_starts(points.entity, bucket)
     out = np.zeros((len(rows["count"]), LEVELS), np.int64)
     for start, end in zip(starts, np.append(starts, len(points))[1:], strict=True):
         row = index[(int(points.entity[start]), int(bucket[start]))]

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 
 from jobs.findings import to_payload
 from jobs.fold import observe
 from jobs.limits import Limits
-from jobs.points import Points
+from jobs.parcels import opened
 from jobs.policy import Layout, Policy
 from jobs.state import State
 
-INPUT = "shard int, kind byte, entity_hash long, time long, id long, content long, value double, error boolean, row long"
 OUTPUT = "row_kind string, payload binary"
 STATE = "blob binary"
 
@@ -45,10 +43,9 @@ def folder(
     """
 
     def fold(key: tuple[int], chunks: Iterable[pd.DataFrame], held: GroupState) -> Iterator[pd.DataFrame]:
-        parts, said = list(chunks), overrides()
-        points = points_of(parts)
+        (points, content), said = opened(parcel for chunk in chunks for parcel in chunk["parcel"]), overrides()
         state = State.unpack(held.get[0], policy, earlier) if held.exists else State.empty(policy)
-        limits = Limits.of(said, points.entity, joined(parts, "content", np.int64)) if said else None
+        limits = Limits.of(said, points.entity, content) if said else None
         state, findings = observe(state, points, policy, metrics_after_row, limits)
         blob = state.pack(policy)
         held.update((blob,))
@@ -56,14 +53,3 @@ def folder(
         yield pd.DataFrame({"row_kind": list(findings), "payload": [to_payload(table) for table in findings.values()]})
 
     return fold
-
-
-def points_of(chunks: list[pd.DataFrame]) -> Points:
-    """The chunks' rows as columns; of `content` the lowest 8 bits."""
-    kinds = {"kind": np.int8, "entity_hash": np.int64, "time": np.int64, "id": np.int64, "content": np.uint8, "value": np.float64,
-             "error": bool, "row": np.int64}  # fmt: skip
-    return Points(*(joined(chunks, name, kind) for name, kind in kinds.items()))
-
-
-def joined(chunks: list[pd.DataFrame], name: str, kind: Any) -> Any:
-    return np.concatenate([chunk[name].to_numpy() for chunk in chunks]).astype(kind, copy=False)

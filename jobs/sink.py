@@ -13,11 +13,11 @@ from jobs import entities, refusals
 from jobs.checkpoint import hashed
 from jobs.errors import BatchConflict
 from jobs.events import EPOCH
-from jobs.points import KIND_NAMES
+from jobs.points import KIND_NAMES, NEVER
 from jobs.policy import Policy
 from jobs.rules import Applied, flag, write_rules
 from rag.triage import lane
-from store.bulk import copy_fixed, copy_rows
+from store.bulk import append_new, copy_fixed, copy_rows
 from store.database import Connection, Database, Jsonb, fetch, run
 from store.settings import Settings
 
@@ -42,6 +42,7 @@ class Batch:
     detail: dict[str, Any] = field(default_factory=dict)
     rules: Applied | None = None
     named: dict[str, tuple[str, str]] = field(default_factory=dict)  # episode → (tenant, entity), once known
+    counted_to: int | None = None  # µs up to which hours may be in the metrics already
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         return self.tables[kind].to_pylist() if kind in self.tables else []
@@ -94,13 +95,15 @@ def commit(database: Database, batch: Batch, events: Events, policy: Policy, set
                 raise BatchConflict(f"(batch {batch.batch_id} of query {batch.query_id})")
             return False
         refusals.prepare(connection)
+        batch.counted_to = next((row["counted_to"] for row in fetch(connection, "counted_hours")), None)
         names = write_entities(connection, batch, events)
         write_metrics(connection, batch)
         write_flagged(connection, batch, events, policy, settings)
         write_conflicts(connection, batch, events, settings)
         write_rules(connection, batch, events, settings, event_json)
         counts = batch.counts()
-        detail = {**batch.detail, "new_entities": names, "newest_row": counts.pop("newest_row")}
+        counted_to = max(counts["newest"], NEVER if batch.counted_to is None else batch.counted_to)
+        detail = {**batch.detail, "new_entities": names, "newest_row": counts.pop("newest_row"), "counted_to": counted_to}
         run(connection, "put_detect_batch", query_id=batch.query_id, batch_id=batch.batch_id, offsets_hash=offsets_hash,
             settings_hash=policy.hash, offsets={"ends": batch.offsets}, newest_event=moment(counts.pop("newest")),
             episodes=len(batch.rows("episode")), detail=detail, started_at=batch.started, **counts)  # fmt: skip
@@ -123,8 +126,7 @@ def write_entities(connection: Connection, batch: Batch, events: Events) -> int:
 
 def write_metrics(connection: Connection, batch: Batch) -> None:
     if "metric_hour" in batch.tables:
-        copy_fixed(connection, "incoming_hours", metric_columns(batch.tables["metric_hour"].drop_columns(["errors"])))
-        run(connection, "merge_hours")
+        write_hours(connection, metric_columns(batch.tables["metric_hour"].drop_columns(["errors"])), batch.counted_to)
     if "metric_minute" in batch.tables:
         table = batch.tables["metric_minute"]
         timed = (
@@ -138,6 +140,22 @@ def write_metrics(connection: Connection, batch: Batch) -> None:
                 flat = part["histogram"].combine_chunks().flatten().to_numpy() if width else np.empty(0, np.int64)
                 copy_fixed(connection, "incoming_minutes", columns | {"histogram": flat.reshape(part.num_rows, width)})
         run(connection, "merge_minutes")
+
+
+def write_hours(connection: Connection, hours: dict[str, Any], counted_to: int | None) -> None:
+    """Hours that began after every event counted so far cannot be in the table: they are appended, a third of a merge's cost."""
+    order = np.lexsort((hours["bucket"], hours["entity_hash"]))
+    hours = {name: values[order] for name, values in hours.items()}
+    named = fetch(connection, "tenants_named")[0]
+    mixed = named["first"] != named["last"]
+    hours["tenant"] = np.full(len(order), (named["first"] or "main").encode())
+    fresh = hours["bucket"].astype(np.int64) > (NEVER if counted_to is None else counted_to)
+    new = {name: values[fresh] for name, values in hours.items()}
+    if not mixed and fresh.any() and append_new(connection, "metrics_hour", new):
+        hours = {name: values[~fresh] for name, values in hours.items()}
+    if len(hours["bucket"]):
+        copy_fixed(connection, "incoming_hours", hours)
+        run(connection, "merge_hours", mixed=mixed)
 
 
 def metric_columns(table: pa.Table) -> dict[str, Any]:

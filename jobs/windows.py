@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from jobs.columns import Bits, Columns, Floats, Longs, Shape, Values
 from jobs.flat import Flat
-from jobs.points import Points, Received, short_ids
+from jobs.points import NEVER, Points, Received, short_ids
 from jobs.policy import Policy
 
 NATS = 1024  # units of a log amount
@@ -50,9 +51,6 @@ def encode_gaps(gaps_us: Longs) -> NDArray[np.uint8]:
     return codes
 
 
-NEVER = np.iinfo(np.int64).min // 2
-
-
 @dataclass(frozen=True)
 class Past:
     """For each of N new points, the window before it, which never holds the point itself.
@@ -61,7 +59,7 @@ class Past:
     """
 
     flat: Flat
-    amounts: NDArray[np.int64]  # flat codes
+    codes: NDArray[np.int16]  # flat, of amounts
     gap_codes: NDArray[np.uint8]
     low: Longs
     restart: Bits  # points that start a fresh window
@@ -69,6 +67,10 @@ class Past:
     @property
     def n(self) -> Longs:
         return self.flat.at - self.low
+
+    @cached_property
+    def amounts(self) -> Longs:
+        return self.codes.astype(np.int64)
 
     @cached_property
     def code(self) -> Longs:
@@ -92,8 +94,12 @@ class Past:
 
     def matrix(self, which: Longs) -> NDArray[np.int16]:
         """The windows of the points `which` as rows (K, W), right-aligned; absent places hold 32767."""
-        places = self.flat.at[which][:, None] + np.arange(-self.flat.width, 0)
-        return np.where(places >= self.low[which][:, None], self.amounts[places], 32_767).astype(np.int16)
+        width, at = self.flat.width, self.flat.at[which]
+        rows = sliding_window_view(self.codes, width)[at - width]
+        absent = np.flatnonzero(self.low[which] > at - width)
+        places = np.arange(-width, 0)
+        rows[absent] = np.where(places >= (self.low[which] - at)[absent][:, None], rows[absent], 32_767)
+        return rows
 
 
 def window_sums(flat: Longs, low: Longs, high: Longs) -> Longs:
@@ -115,9 +121,9 @@ def open_windows(table: Columns, received: Received, points: Points, group: Long
     run = np.where(restart, flat.at, (flat.ends - flat.arriving - carried)[group])
     if len(run):
         run = np.maximum.accumulate(run)
-    amounts = flat.lay(table["amounts"][received.rows], encode_amounts(points.value)).astype(np.int64)
-    gaps = flat.lay(table["gaps"][received.rows], gap_codes.astype(np.uint8))
-    return Past(flat, amounts, gaps, np.maximum(run, flat.at - policy.window), restart)
+    codes = flat.lay(table.of("amounts", received.rows), encode_amounts(points.value))
+    gaps = flat.lay(table.of("gaps", received.rows), gap_codes.astype(np.uint8))
+    return Past(flat, codes, gaps, np.maximum(run, flat.at - policy.window), restart)
 
 
 def since_newest(table: Columns, received: Received, time: Longs, group: Longs) -> Longs:
@@ -131,8 +137,8 @@ def since_newest(table: Columns, received: Received, time: Longs, group: Longs) 
 def learn(table: Columns, received: Received, points: Points, group: Longs, past: Past, policy: Policy) -> None:
     """Write the windows as they are after the batch."""
     since = past.flat.since(past.restart, group)
-    table["amounts"][received.rows] = past.flat.newest(past.amounts, since)
-    table["gaps"][received.rows] = past.flat.newest(past.gap_codes, since)
+    table.put("amounts", received.rows, past.flat.newest(past.codes, since))
+    table.put("gaps", received.rows, past.flat.newest(past.gap_codes, since))
     touched = np.flatnonzero(past.flat.arriving)
     final = np.cumsum(past.flat.arriving)[touched] - 1
     rows = received.rows[touched]
@@ -152,5 +158,5 @@ def remember(table: Columns, received: Received, points: Points, group: Longs, p
     if width:
         flat = Flat.of(group, len(received.rows), width)
         since = flat.since(forgotten, group)
-        table["ids"][received.rows] = flat.newest(flat.lay(table["ids"][received.rows], short_ids(points.id)), since)
-        table["contents"][received.rows] = flat.newest(flat.lay(table["contents"][received.rows], points.content), since)
+        for name, values in (("ids", short_ids(points.id)), ("contents", points.content)):
+            table.put(name, received.rows, flat.newest(flat.lay(table.of(name, received.rows), values), since))

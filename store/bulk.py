@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
+from psycopg.errors import UniqueViolation
 
 from store.database import Connection
 
@@ -18,7 +19,7 @@ Values = NDArray[Any]
 
 def copy_fixed(connection: Connection, table: str, columns: Mapping[str, Values]) -> None:
     """Append N rows whose columns are not null: int64 → bigint, float64 → double precision, int32 → integer,
-    datetime64[us] → timestamptz, (N, k) int64 → bigint[] of k elements (k may be 0)."""
+    datetime64[us] → timestamptz, (N, k) int64 → bigint[] of k elements (k may be 0), bytes of one length → text."""
     rows = len(next(iter(columns.values())))
     layout: list[tuple[str, Any]] = [("fields", ">i2")]
     for name, values in columns.items():
@@ -29,6 +30,16 @@ def copy_fixed(connection: Connection, table: str, columns: Mapping[str, Values]
         _fill(packed, name, values)
     with connection.cursor() as cursor, cursor.copy(_copy(table, list(columns), binary=True)) as copy:
         copy.write(SIGNATURE + packed.tobytes() + TRAILER)
+
+
+def append_new(connection: Connection, table: str, columns: Mapping[str, Values]) -> bool:
+    """`copy_fixed` of rows that are believed to be new; False, and nothing appended, when one of them is there already."""
+    try:
+        with connection.transaction():
+            copy_fixed(connection, table, columns)
+    except UniqueViolation:
+        return False
+    return True
 
 
 def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

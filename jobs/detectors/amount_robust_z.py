@@ -32,11 +32,17 @@ def score(past: Past, policy: Policy) -> Scores:
 def median_and_mad(past: Past, which: Longs) -> tuple[Scores, Scores]:
     """Of the windows of the points `which` (K,), in code units."""
     n = past.n[which]
-    rows = np.sort(past.matrix(which), axis=1)  # absent places sort last
+    rows = past.matrix(which)
+    rows.sort(axis=1)  # absent places sort last
     median = middle(rows, n)
-    distances = np.abs(rows - median[:, None])
-    distances[np.arange(rows.shape[1]) >= n[:, None]] = np.inf
-    return median, middle(np.sort(distances, axis=1), n)
+    twice = rows.astype(np.int32)
+    twice *= 2  # a median may lie between two codes: integers sort faster than floats
+    twice -= (2 * median).astype(np.int32)[:, None]
+    np.abs(twice, out=twice)
+    if (n < rows.shape[1]).any():
+        twice[np.arange(rows.shape[1]) >= n[:, None]] = np.iinfo(np.int32).max
+    twice.sort(axis=1)
+    return median, middle(twice, n) / 2
 
 
 def middle(rows: Values, n: Longs) -> Scores:

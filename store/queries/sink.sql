@@ -36,13 +36,23 @@ create temp table if not exists incoming_anomalies (like anomalies including def
 create temp table if not exists incoming_episodes (like episodes including defaults) on commit delete rows;
 create temp table if not exists incoming_quarantined (like quarantined including defaults) on commit delete rows
 
+-- name: counted_hours
+-- Up to which event time (µs) hours may have been counted before, by any batch; null when there was none.
+select coalesce((detail ->> 'counted_to')::bigint,
+                (select extract(epoch from max(newest_event)) * 1000000 from batches where job = 'detect')::bigint) as counted_to
+from batches where job = 'detect' order by committed_at desc limit 1
+
+-- name: tenants_named
+-- The first and the last tenant by name among the entities: the same when there is but one.
+select (select tenant from entities order by tenant limit 1) as first,
+       (select tenant from entities order by tenant desc limit 1) as last
+
 -- name: merge_hours
--- Add the batch's hours to what is there.
+-- Add the batch's hours, which come in the order of the key, to what is there; `mixed`: look each row's tenant up.
 insert into metrics_hour as m (bucket, tenant, entity_hash, count, sum, sum_squares, min, max, anomalies, late, duplicates)
-select i.bucket, coalesce(e.tenant, i.tenant), entity_hash, i.count, i.sum, i.sum_squares, i.min, i.max, i.anomalies, i.late,
+select i.bucket, coalesce(e.tenant, i.tenant), i.entity_hash, i.count, i.sum, i.sum_squares, i.min, i.max, i.anomalies, i.late,
        i.duplicates
-from incoming_hours i left join entities e using (entity_hash)
-order by entity_hash, i.bucket
+from incoming_hours i left join entities e on %(mixed)s::boolean and e.entity_hash = i.entity_hash
 on conflict (entity_hash, bucket) do update set
   count = m.count + excluded.count, sum = m.sum + excluded.sum, sum_squares = m.sum_squares + excluded.sum_squares,
   min = least(m.min, excluded.min), max = greatest(m.max, excluded.max), anomalies = m.anomalies + excluded.anomalies,

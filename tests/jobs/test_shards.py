@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from streams import SMALL, cut, fold, mixed, together
@@ -10,9 +9,10 @@ from streams import SMALL, cut, fold, mixed, together
 from jobs.entities import name
 from jobs.errors import StateDamaged
 from jobs.findings import from_payloads
+from jobs.parcels import sealed
 from jobs.points import ACCOUNT, COUNTERPARTY, SERIES, SERVICE, Points
 from jobs.policy import Policy
-from jobs.shards import INPUT, folder
+from jobs.shards import folder
 
 
 class Held:
@@ -35,12 +35,7 @@ class Held:
 
 def frame(points: Points) -> pd.DataFrame:
     """As Spark hands it over."""
-    columns = {
-        "shard": 0, "kind": points.kind, "entity_hash": points.entity, "time": points.time, "id": points.id,
-        "content": points.content.astype(np.int16), "value": points.value, "error": points.error, "row": points.row,
-    }  # fmt: skip
-    assert list(columns) == [part.split()[0] for part in INPUT.split(", ")]
-    return pd.DataFrame(columns)
+    return pd.DataFrame({"shard": [0], "parcel": [sealed(points)]})
 
 
 def tables(out: list[pd.DataFrame]) -> dict[str, Any]:
