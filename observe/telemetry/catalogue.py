@@ -93,7 +93,7 @@ SERIOUS = ("warning", "error", "critical")
 
 def begin(process: str, version: str, planned_entities: int) -> None:
     """Counters whose labels are known begin at 0: what springs from nothing to 1 is no increase to Prometheus."""
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     BUILD.labels(version).set(1)
     for level in SERIOUS:
         LOGGED.labels(level)

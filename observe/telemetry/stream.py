@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from observe.telemetry import catalogue
@@ -22,6 +23,7 @@ class Counted:
 
     def __init__(self, job: str, query_id: str) -> None:
         self.job, self.query_id = job, query_id
+        self.told: datetime | None = None  # the newest report by Spark that was counted
         self._after: int | None = None
         self._states: deque[tuple[int, int]] = deque(maxlen=NEWEST)
 
@@ -73,9 +75,11 @@ def begin(job: str, query_id: str, database: Database) -> None:
 
 def look(job: str, progress: Mapping[str, Any], database: Database) -> None:
     """Spark reported a batch of this process (a row of `stream_progress`): count it, and what a lost look has left."""
-    if (counted := COUNTED.get((job, progress["query_id"]))) is not None:
-        counted.look(database)
-    reported(job, progress["duration_ms"], progress["lag"])
+    counted = COUNTED.setdefault((job, progress["query_id"]), Counted(job, progress["query_id"]))
+    counted.look(database)
+    if progress["input_rows"] and (counted.told is None or progress["at"] > counted.told):
+        counted.told = progress["at"]
+        reported(job, progress["duration_ms"], progress["lag"])
 
 
 def stages(detail: Mapping[str, Any]) -> dict[str, float]:
