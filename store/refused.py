@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +12,7 @@ PREFIX = "CONCLAVE_"
 OTHERS = ("CONCLAVE_CONFIG", "CONCLAVE_JARS")  # variables that are no settings
 
 
+@cache
 def variables(model: type[BaseModel]) -> dict[str, Any]:
     """Every variable that sets something → the type that it is read as."""
     named: dict[str, Any] = dict.fromkeys(OTHERS, str)

@@ -70,7 +70,7 @@ def agree(ours: Sum, theirs: Sum) -> None:
         ]
 
 
-@run_settings(max_examples=25)
+@run_settings(max_examples=10)
 @given(seeds, st.lists(st.integers(0, 260), max_size=16), st.booleans())
 @example(5, [60, 120, 180], True)
 def test_a_disordered_stream_in_any_batches_is_folded_as_the_oracle_does(seed, at, wide):
@@ -102,7 +102,7 @@ def same_but(a: Sum, b: Sum, *apart: str) -> None:
         assert [row[n] for n in FLOATS] == pytest.approx([other[n] for n in FLOATS], rel=1e-12)
 
 
-@run_settings(max_examples=20)
+@run_settings(max_examples=8)
 @given(seeds, places, st.randoms(use_true_random=False))
 def test_a_repeated_delivery_changes_no_state_and_no_score_and_is_counted_exactly(seed, at, random):
     """While the entity remembers the id: repeated at once, in the same batch, or batches later."""
@@ -140,7 +140,7 @@ def newest_ids(batches: list[Points], held: int) -> list[int]:
     return [row for rows in alive for row in rows]
 
 
-@run_settings(max_examples=20)
+@run_settings(max_examples=8)
 @given(seeds, st.lists(st.integers(1, 199), min_size=1, max_size=4, unique=True), st.integers(1, 10**9))
 def test_late_events_are_counted_and_kept_out_of_state_and_scores(seed, at, by):
     stream = mixed(seed, 200, again=False)
@@ -166,7 +166,7 @@ def test_late_events_are_counted_and_kept_out_of_state_and_scores(seed, at, by):
     assert sum(row["late"] for row in with_late.metrics.values()) == added
 
 
-@run_settings(max_examples=20)
+@run_settings(max_examples=8)
 @given(seeds, st.integers(1, 400), st.sampled_from([-1, 1]))
 def test_a_source_whose_clock_is_off_by_whole_hours_is_scored_the_same(seed, hours, sign):
     """Scores depend on differences of time only: the same anomalies under the same ids, at the other times."""
@@ -181,7 +181,7 @@ def test_a_source_whose_clock_is_off_by_whole_hours_is_scored_the_same(seed, hou
     assert {n: v for n, v in ours.counts.items() if n != "newest"} == {n: v for n, v in theirs.counts.items() if n != "newest"}
 
 
-@run_settings(max_examples=10)
+@run_settings(max_examples=5)
 @given(seeds, st.floats(-1e-3, 1e-3))
 def test_a_clock_that_drifts_keeps_every_event_s_fate_and_every_amount_s_score(seed, drift):
     points = mixed(seed, 200)
@@ -193,7 +193,7 @@ def test_a_clock_that_drifts_keeps_every_event_s_fate_and_every_amount_s_score(s
         assert ours.counts.get(name, 0) == theirs.counts.get(name, 0)
 
 
-@run_settings(max_examples=15)
+@run_settings(max_examples=6)
 @given(seeds, st.integers(1, 3 * DAY), places)
 def test_a_device_in_the_future_changes_nothing_for_the_others(seed, ahead, at):
     """It is folded under its own time; lateness and windows of the others are their own: only idle time knows the clock."""
@@ -229,7 +229,7 @@ def test_the_episode_of_a_source_that_is_hours_behind_goes_on_over_batches():
 SHARDS = (1, 8, 64)
 
 
-@run_settings(max_examples=12)
+@run_settings(max_examples=5)
 @given(seeds, places, st.sampled_from(["ordered", "disordered"]))
 def test_the_number_of_shards_changes_no_anomaly_episode_or_metric(seed, at, how):
     """Also for sources a few days behind or ahead: what is kept of an entity depends on its own time."""
@@ -238,11 +238,9 @@ def test_the_number_of_shards_changes_no_anomaly_episode_or_metric(seed, at, how
     found = []
     for shards in SHARDS:
         total = Sum()
-        for shard in range(shards):
-            mine = points.entity % shards == shard
+        for shard in np.unique(points.entity % shards):
             batches = [batch.take(batch.entity % shards == shard) for batch in cut(points, at)]
-            if mine.any():
-                merge(total, together(fold(batches, policy)[1]))
+            merge(total, together(fold(batches, policy)[1]))
         found.append(total)
     for other in found[1:]:
         assert sorted(map(str, other.anomalies)) == sorted(map(str, found[0].anomalies))
@@ -261,7 +259,7 @@ def merge(total: Sum, part: Sum) -> None:
     total.entities |= part.entities
 
 
-@run_settings(max_examples=12)
+@run_settings(max_examples=5)
 @given(seeds, st.lists(st.integers(0, 160), max_size=6), st.randoms(use_true_random=False))
 def test_idle_eviction_never_changes_a_score(seed, at, random):
     """A clock that moves between the batches evicts what is idle: nothing but the counts of entities differs."""
@@ -281,7 +279,7 @@ def test_idle_eviction_never_changes_a_score(seed, at, random):
     assert ours.counts["points"] == theirs.counts["points"]
 
 
-@run_settings(max_examples=20)
+@run_settings(max_examples=8)
 @given(seeds, places, places, st.integers(-1, 200))
 def test_a_rebuild_from_bronze_is_the_running_job_s_state_and_counts_no_row_twice(seed, at, other, upto):
     """Folded anew in other batches, rows up to `upto` were in the metrics before: state, anomalies and sums come out equal."""
@@ -304,7 +302,7 @@ def test_a_rebuild_from_bronze_is_the_running_job_s_state_and_counts_no_row_twic
         assert sum(part["sum"] for part in parts) == pytest.approx(row["sum"], rel=1e-9)
 
 
-@run_settings(max_examples=20)
+@run_settings(max_examples=8)
 @given(seeds, st.integers(20, 199), st.integers(1, 6))
 def test_every_conflict_is_found_named_by_its_row_and_changes_nothing(seed, at, size):
     stream = mixed(seed, 200, again=False)

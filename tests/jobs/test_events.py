@@ -117,7 +117,7 @@ def test_a_bad_record_is_refused_in_words(record, reason, field):
     [
         raw(PAYMENT, amount=0.0), raw(PAYMENT, amount=-5), raw(PAYMENT, amount=LARGEST), raw(REQUEST, latency_ms=0),
         raw(REQUEST, status=0), raw(REQUEST, status=999), raw(PAYMENT, event_id="x" * LONGEST_ID),
-        raw(PAYMENT, event_time="2026-05-03T00:00:00Z"), raw(PAYMENT, event_time="1970-01-01T00:00:00Z"),
+        raw(PAYMENT, event_time="2026-05-02T01:00:00Z"), raw(PAYMENT, event_time="1970-01-01T00:00:00Z"),
         raw(PAYMENT, message="NaN: Infinity"), raw(PAYMENT, attributes={}),
     ],
 )  # fmt: skip

@@ -15,6 +15,7 @@ from jobs.policy import STATE_VERSION, Policy
 from jobs.state import State
 
 PADDED = {*range(1, 8), *range(28, 32)}  # of the header: no value stands there
+WHOLE = fold([mixed(2, 60)], SMALL)[0].pack(SMALL)
 SHAPE = {"one": ("int32", ()), "many": ("uint8", (3,))}
 
 
@@ -59,7 +60,7 @@ def test_settings_that_are_no_layout_may_change_under_a_state():
 @given(st.data())
 def test_a_damaged_state_is_refused_and_never_folded(data):
     """Cut off, or any byte behind the version changed: the checksum tells."""
-    blob = fold([mixed(2, 60)], SMALL)[0].pack(SMALL)
+    blob = WHOLE
     with pytest.raises(StateDamaged, match="conclave detect --rebuild"):
         State.unpack(blob[: data.draw(st.integers(1, len(blob) - 1))], SMALL)
     at = data.draw(st.integers(1, len(blob) - 1).filter(lambda at: at not in PADDED))

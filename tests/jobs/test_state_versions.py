@@ -91,7 +91,7 @@ def streams_of_every_kind(n: int):
 sizes = st.builds(Layout, st.integers(8, 40), st.integers(0, 12), st.integers(1, 12))
 
 
-@run_settings(max_examples=40)
+@run_settings(max_examples=15)
 @given(sizes, sizes, st.integers(1, 90))
 def test_a_smaller_layout_is_what_it_would_be_had_it_always_been_small(one, other, n):
     """Windows hold their newest points whatever detectors say: only episodes know of hits."""
@@ -108,7 +108,7 @@ def test_a_smaller_layout_is_what_it_would_be_had_it_always_been_small(one, othe
             assert ours[name].dtype == rows.dtype
 
 
-@run_settings(max_examples=40)
+@run_settings(max_examples=15)
 @given(sizes, sizes, st.integers(1, 90), st.integers(0, 60))
 def test_a_larger_layout_keeps_all_and_fills_up(one, other, n, more):
     """Shrinking after growing gives back what was; and once enough points came, nothing of the smaller size is left."""

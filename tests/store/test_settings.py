@@ -68,7 +68,7 @@ def wrong(name: str) -> list[Any]:
     if name in NUMBERS:
         held = limits(name)
         low, high = held.get("gt", held.get("ge", 0)), held.get("lt", held.get("le", 0))
-        return [low if "gt" in held else low - 1, high * 2 + 1, math.nan, math.inf, "many", [1]]
+        return [low if "gt" in held else low - 1, high * 2 + 1, math.nan, "many"]
     if bool in kinds:
         return ["perhaps", 7]
     if any(kind in kinds for kind in (dict, tuple, list)) or any(getattr(kind, "__origin__", None) for kind in kinds):
