@@ -35,7 +35,7 @@ delete from rulings where ruled_at < %(before)s and not in_force;
 -- name: remove_cases
 -- Cases at rest since before a moment, with their docket row, rulings, commands, alerts and memories.
 delete from cases c where updated_at < %(before)s
-  and not exists (select from docket d where d.case_id = c.case_id and d.state in ('waiting', 'leased'));
+  and not exists (select from docket d where d.case_id = c.case_id and d.state in ('waiting', 'leased', 'shed'));
 
 -- name: remove_episodes
 -- Episodes that no case holds any longer.

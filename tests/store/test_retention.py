@@ -106,11 +106,12 @@ def add_case(database: Database, name: str, days: float, state: str) -> None:
 def test_a_case_goes_with_all_that_hangs_on_it_but_not_while_it_waits(database: Database) -> None:
     add_case(database, "ruled", 400, "done")
     add_case(database, "waiting", 400, "waiting")
+    add_case(database, "shed", 400, "shed")
     add_case(database, "young", 100, "done")
     removed = retention.run(database, DAYS, NOW)
     assert removed is not None
     assert (removed["cases"], removed["episodes"]) == (1, 1)
-    assert count(database, "docket") == count(database, "episodes") == 2
+    assert count(database, "docket") == count(database, "episodes") == 3
 
 
 def test_the_newest_batch_of_a_stream_stays_in_the_ledger(database: Database) -> None:
