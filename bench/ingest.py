@@ -56,8 +56,8 @@ def fill_topic(servers: str, topic: str, args: argparse.Namespace) -> None:
     from confluent_kafka import Producer
     from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-    made = AdminClient({"bootstrap.servers": servers}).create_topics([NewTopic(topic, PARTITIONS, 1)])
-    made[topic].result(30)
+    admin = AdminClient({"bootstrap.servers": servers})
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
     sink = Producer({"bootstrap.servers": servers, "linger.ms": 50, "batch.size": 1_000_000, "compression.type": args.compression,
                      "queue.buffering.max.messages": 1_000_000})  # fmt: skip
     for number, line in enumerate(lines(args.events, args.accounts, args.messages)):
