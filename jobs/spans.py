@@ -1,7 +1,7 @@
 """A batch of a streaming job as a span, when spans are sent: from the ingest batches whose rows it folds, to the docket."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from observe.telemetry import spans
@@ -27,7 +27,7 @@ def in_span(job: str, database: Database, query_id: Callable[[], str], write: Ho
         waiting = ingests(database, after) if job == "detect" else {}
         with spans.span(f"{job}.batch", parent=next(iter(waiting.values()), None), job=job, batch=batch_id) as span:
             write(frame, batch_id)
-            finish(span, job, database, query, batch_id, waiting)
+            finish(span, job, database, query, batch_id, waiting, datetime.now(UTC))
 
     return hook
 
@@ -50,7 +50,9 @@ def ingests(database: Database, after: int, upto: int = 1 << 62) -> dict[int, st
     return {row["batch_id"]: row["traceparent"] for row in rows}
 
 
-def finish(span: spans.Span, job: str, database: Database, query_id: str, batch_id: int, waiting: dict[int, str]) -> None:
+def finish(
+    span: spans.Span, job: str, database: Database, query_id: str, batch_id: int, waiting: dict[int, str], ended: datetime
+) -> None:  # fmt: skip
     """What the ledger says of the batch goes into its span; a batch without an entry had nothing to say."""
     try:
         rows = database.fetch("traced_batch", job=job, query_id=query_id, batch_id=batch_id)
@@ -64,9 +66,9 @@ def finish(span: spans.Span, job: str, database: Database, query_id: str, batch_
     if job == "detect":
         newest = int(row["detail"].get("newest_row", -1)) >> INGEST_BITS
         span.link(traceparent for number, traceparent in list(waiting.items())[1:] if number <= newest)
-    ended = told(span, job, row)
+    at = told(span, job, row, ended)
     if cases:
-        spans.past("docket.put", ended, row["committed_at"], span.traceparent,
+        spans.past("docket.put", at, ended, span.traceparent,
                    **{f"cases_{one['lane']}": one["cases"] for one in cases})  # fmt: skip
 
 
@@ -76,12 +78,13 @@ NOTED = {
 }
 
 
-def told(span: spans.Span, job: str, row: dict[str, Any]) -> datetime:
-    """The batch's stages as spans one after the other, and what is left until its commit as `sink`; when the sink began."""
+def told(span: spans.Span, job: str, row: dict[str, Any], committed: datetime) -> datetime:
+    """The batch's stages as spans one after the other, and its transaction as `sink`; when that began."""
     at: datetime = row["started_at"]
+    sinking: datetime = min(row["committed_at"], committed)  # a row's committed_at is when its transaction began
     for stage, seconds in stages(row["detail"]).items():
-        ended = min(at + timedelta(seconds=seconds), row["committed_at"])
+        ended = min(at + timedelta(seconds=seconds), sinking)
         spans.past(f"{job}.{stage}", at, ended, span.traceparent)
         at = ended
-    spans.past(f"{job}.sink", at, row["committed_at"], span.traceparent)
-    return at
+    spans.past(f"{job}.sink", sinking, committed, span.traceparent)
+    return sinking

@@ -60,7 +60,7 @@ ON_CALL: Rows = {
             {quantile(0.95, "conclave_batch_seconds", "stream, stage"): "{{stream}} {{stage}}"},
             "s",
             width=12,
-            said="`batch` is the whole as the ledger tells it, `trigger` as Spark does; the others are parts of it.",
+            said="`trigger` is the whole, `write` our part of it; `source`, `plan` and `log` are Spark's, the others ours.",
         ),
         Panel(
             "Since the last batch",

@@ -25,6 +25,7 @@ class Counted:
         self.job, self.query_id = job, query_id
         self.told: datetime | None = None  # the newest report by Spark that was counted
         self._after: int | None = None
+        self._before_sink: dict[int, float] = {}  # batch → seconds from its start to its transaction
         self._states: deque[tuple[int, int]] = deque(maxlen=NEWEST)
 
     def look(self, database: Database) -> int:
@@ -49,9 +50,17 @@ class Counted:
             catalogue.EVENTS.labels(job, outcome).inc(row[column])
         for stage, seconds in stages(row["detail"]).items():
             catalogue.BATCH_SECONDS.labels(job, stage).observe(seconds)
-        catalogue.BATCH_SECONDS.labels(job, "batch").observe(row["batch_s"])
+        self._before_sink = {number: took for number, took in self._before_sink.items() if number > row["batch_id"] - NEWEST}
+        self._before_sink[row["batch_id"]] = row["batch_s"]
         if job == "detect":
             self._folded(row)
+
+    def sunk(self, batch_id: int, duration_ms: Mapping[str, int]) -> None:
+        """The transaction's time: of Spark's `addBatch`, which is our whole hook, what is left after its beginning."""
+        before = self._before_sink.pop(batch_id, None)
+        if before is not None and "addBatch" in duration_ms:
+            sink_s = max(duration_ms["addBatch"] / 1000 - before, 0.0)
+            catalogue.BATCH_SECONDS.labels(self.job, "sink").observe(sink_s)
 
     def _folded(self, row: Mapping[str, Any]) -> None:
         catalogue.ANOMALIES.labels("detect").inc(row["anomalies"])
@@ -80,6 +89,7 @@ def look(job: str, progress: Mapping[str, Any], database: Database) -> None:
     if progress["input_rows"] and (counted.told is None or progress["at"] > counted.told):
         counted.told = progress["at"]
         reported(job, progress["duration_ms"], progress["lag"])
+        counted.sunk(progress["batch_id"], progress["duration_ms"])
 
 
 def stages(detail: Mapping[str, Any]) -> dict[str, float]:

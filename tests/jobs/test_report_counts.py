@@ -37,6 +37,7 @@ def counts() -> list[float]:
         ("conclave_events_total", {"stream": "ingest", "outcome": "accepted"}),
         ("conclave_events_total", {"stream": "ingest", "outcome": "quarantined"}),
         ("conclave_batch_seconds_count", {"stream": "ingest", "stage": "trigger"}),
+        ("conclave_batch_seconds_count", {"stream": "ingest", "stage": "sink"}),
     ]
     return [catalogue.REGISTRY.get_sample_value(name, labels) or 0.0 for name, labels in named]
 
@@ -50,6 +51,6 @@ def test_a_reported_batch_is_counted_once(database: Database) -> None:
         query.ended(batch)
         report(query, "ingest", database, seen, None)
     report(query, "ingest", database, {}, None)  # a follower that begins anew is shown the same reports
-    assert [new - old for new, old in zip(counts(), before, strict=True)] == [186, 14, 2]
+    assert [new - old for new, old in zip(counts(), before, strict=True)] == [186, 14, 2, 2]
     assert catalogue.REGISTRY.get_sample_value("conclave_lag_offsets", {"stream": "ingest"}) == 3
     del stream.COUNTED["ingest", query.id]
