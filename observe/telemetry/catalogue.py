@@ -42,9 +42,10 @@ EPISODES = counter("conclave_episodes_total", "Episodes that a batch began or we
 EVICTED = counter("conclave_evicted_entities_total", "Entities that left the state, idle or over a shard's cap.", "why")
 BATCHES = counter("conclave_batches_total", "Batches committed.", "stream")
 BATCH_SECONDS = histogram(
-    "conclave_batch_seconds", "Time of a batch by stage: `trigger` is the whole; `source`, `plan` and `log` are Spark's; `write` is ours, the rest its parts.",
-    BATCH_S,
-    "stream", "stage",
+    "conclave_batch_seconds",
+    "Time of a batch by stage: `trigger` is the whole; `source`, `plan` and `log` are Spark's; `write` is ours, the others its "
+    "parts.",
+    BATCH_S, "stream", "stage",
 )  # fmt: skip
 STATE_ENTITIES = gauge("conclave_state_entities", "Entities in the shards that a batch visited; most of the last 50.", "stream")
 STATE_BYTES = gauge("conclave_state_bytes", "Bytes of these shards' packed state; most of the last 50 batches.", "stream")
