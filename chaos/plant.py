@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -36,9 +37,11 @@ PROCESSES = {"ingest": "ingest", "detect": "detect", "council": "council", "coun
 class Plant:
     """Everything that a fault may touch, below `folder`. A context manager: on leaving, all that was started ends."""
 
-    def __init__(self, folder: Path, *, kafka: bool, mounts: bool, pause_s: float) -> None:
+    def __init__(
+        self, folder: Path, *, kafka: bool, mounts: bool, pause_s: float, names: Sequence[str] = tuple(PROCESSES)
+    ) -> None:
         self.folder, self.home, self.pause_s = folder, folder / "home", pause_s
-        self._kafka, self._mounts = kafka, mounts
+        self._kafka, self._mounts, self._names = kafka, mounts, names
         self._stack = ExitStack()
         self.disks: dict[str, Disk] = {}
         self.broker: Broker | None = None
@@ -73,7 +76,7 @@ class Plant:
         self.model = self._stack.enter_context(StandIn())
         open_database(read(home=self.home, database_url=self.postgres.url)).close()  # migrates it
         self.database = self._stack.enter_context(Database(lambda: self.postgres.url))
-        self.processes = {name: self._process(name) for name in PROCESSES}
+        self.processes = {name: self._process(name) for name in self._names}
         self.watchdog = self._stack.enter_context(Watchdog(self.processes))
 
     def _process(self, name: str) -> Process:

@@ -165,10 +165,11 @@ def _launch(folder: Path, data: Path, who: place.Account | None, options: dict[s
         given = " ".join(f"-c {name}='{value}'" for name, value in (options | {"port": str(port)}).items())
         waits = ["-w", "-t", "120", "-l", str(_log(data)), "-o", given]
         command = [str(place.programs(who) / "pg_ctl"), "-D", str(data), *waits, "start"]
-        if place.run(command, who).returncode == 0:
+        done = place.run(command, who)
+        if done.returncode == 0:
             return
         time.sleep(0.3 * (attempt + 1))
-    raise EmbeddedFailed(f"\n{_last_words(data)}")
+    raise EmbeddedFailed(f"\npg_ctl said: {done.stderr.strip()[-500:]}\n{_last_words(data)}")
 
 
 def _clear_stale(data: Path) -> None:
