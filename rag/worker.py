@@ -29,7 +29,7 @@ from store.errors import DatabaseAway
 from store.settings import Settings
 
 LANES: tuple[Lane, ...] = ("immediate", "batch")
-HEARTBEAT_S, IDLE_S, LOOK_S, DEPTH_S = 5.0, 1.0, 30.0, 1.0
+HEARTBEAT_S, IDLE_S, LOOK_S, DEPTH_S = 5.0, 1.0, 30.0, 2.0
 RESERVED = 0.25  # of the model's calls a minute: for the immediate lane, where another lane is heard beside it
 REHEAR_BATCHES = 3  # so many batches are put on an empty docket at a time, so that new cases never wait behind old ones
 AWAY_S = 600.0  # how long a database that is away is waited for
