@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def _table(blob: bytes, at: int, shape: Shape) -> tuple[Columns, int]:
     rows = int(np.frombuffer(blob, np.int64, 1, at)[0])
     arrays, at = [], at + 8
     for kind, row in (("int64", ()), *shape.values()):
-        many = rows * int(np.prod(row, dtype=np.int64))
+        many = rows * prod(row)
         arrays.append(np.frombuffer(blob, kind, many, at).reshape(rows, *row).copy())
         at += -(-arrays[-1].nbytes // ALIGNED) * ALIGNED
     return Columns(arrays[0], dict(zip(shape, arrays[1:], strict=True))), at

@@ -45,10 +45,12 @@ class Findings:
         self._counts.update(counts)
 
     def entities(self, entity: Longs, kind: Values, row: Longs, time: Longs) -> None:
-        self.add("entity", pa.table([entity, kind, row, time], schema=ENTITY))
+        if len(entity):
+            self.add("entity", pa.table([entity, kind, row, time], schema=ENTITY))
 
     def conflicts(self, row: Longs, ids: Longs) -> None:
-        self.add("conflict", pa.table([row, ids], schema=CONFLICT))
+        if len(row):
+            self.add("conflict", pa.table([row, ids], schema=CONFLICT))
 
     def episodes(self, changed: Iterable[Episode], names: list[str], ids: Longs) -> None:
         """`names` are the detectors in the order of the mask's bits; `ids` the event ids of the batch's points."""
@@ -61,11 +63,13 @@ class Findings:
             }
             for e in changed
         ]  # fmt: skip
-        self.add("episode", pa.Table.from_pylist(rows, schema=EPISODE))
+        if rows:
+            self.add("episode", pa.Table.from_pylist(rows, schema=EPISODE))
 
     def anomalies(self, rows: list[dict[str, Any]]) -> None:
         texts = [{**row, "scores": json.dumps(row["scores"]), "context": json.dumps(row["context"])} for row in rows]
-        self.add("anomaly", pa.Table.from_pylist(texts, schema=ANOMALY))
+        if texts:
+            self.add("anomaly", pa.Table.from_pylist(texts, schema=ANOMALY))
 
     def tables(self) -> dict[str, pa.Table]:
         counts = pa.Table.from_pylist([dict(self._counts)])
