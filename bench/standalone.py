@@ -16,7 +16,7 @@ import pyspark
 
 SPARK_HOME = Path(pyspark.__file__).parent
 JOBS = Path(__file__).parents[1] / "jobs"
-WAIT_S = 60.0
+WAIT_S = 180.0
 
 
 def free_port() -> int:

@@ -20,7 +20,7 @@ pyspark = pytest.importorskip("pyspark")
 pytestmark = [pytest.mark.spark]
 HERE = Path(__file__).parents[2] / "deploy" / "kubernetes"
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "kubernetes-1.33.json").read_text())
-WAIT_S = 120
+WAIT_S = 240
 JOB = """
 import pathlib, time
 from pyspark.sql import SparkSession
@@ -155,7 +155,7 @@ def asked(api: Api, tmp_path: Path) -> Api:
     return api
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_spark_asks_for_executors_as_the_manifests_say(asked: Api) -> None:
     pods = asked.created("pods")
     assert len({pod["metadata"]["name"] for pod in pods}) == len(pods) >= 4

@@ -18,7 +18,7 @@ from .test_detect import everything
 from .test_kill import ledger, url_of
 from .test_object_storage import FILES, fill
 
-WAIT_S = 280
+WAIT_S = 400
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def ended(process: subprocess.Popen[bytes], log: Path) -> None:
     assert process.wait(timeout=WAIT_S) == 0, log.read_text()[-3000:]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_worker_killed_in_the_middle_costs_nothing(
     spark: SparkSession, settings: Settings, database: Database, two: Cluster, tmp_path: Path
 ) -> None:
