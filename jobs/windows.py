@@ -62,6 +62,7 @@ class Past:
     codes: NDArray[np.int16]  # flat, of amounts
     gap_codes: NDArray[np.uint8]
     low: Longs
+    since_us: Longs  # since the entity's newest event before the point
     restart: Bits  # points that start a fresh window
 
     @property
@@ -123,7 +124,7 @@ def open_windows(table: Columns, received: Received, points: Points, group: Long
         run = np.maximum.accumulate(run)
     codes = flat.lay(table.of("amounts", received.rows), encode_amounts(points.value))
     gaps = flat.lay(table.of("gaps", received.rows), gap_codes.astype(np.uint8))
-    return Past(flat, codes, gaps, np.maximum(run, flat.at - policy.window), restart)
+    return Past(flat, codes, gaps, np.maximum(run, flat.at - policy.window), gaps_us, restart)
 
 
 def since_newest(table: Columns, received: Received, time: Longs, group: Longs) -> Longs:
@@ -143,15 +144,18 @@ def learn(table: Columns, received: Received, points: Points, group: Longs, past
     final = np.cumsum(past.flat.arriving)[touched] - 1
     rows = received.rows[touched]
     table["count"][rows] = np.minimum(past.n[final] + 1, past.flat.width)
-    remember(table, received, points, group, policy)
+    remember(table, received, points, group, policy, past.since_us)
 
 
-def remember(table: Columns, received: Received, points: Points, group: Longs, policy: Policy) -> None:
+def remember(
+    table: Columns, received: Received, points: Points, group: Longs, policy: Policy, since_us: Longs | None = None
+) -> None:
     """Move each entity's newest event time on, and add the ids to those it knows.
 
     After a gap over idle time and lateness the older ids are dropped, since the entity may have been evicted in between.
     """
-    forgotten = since_newest(table, received, points.time, group) > policy.idle_us + policy.lateness_us
+    since_us = since_newest(table, received, points.time, group) if since_us is None else since_us
+    forgotten = since_us > policy.idle_us + policy.lateness_us
     table["last"][received.rows[received.new]] = NEVER
     np.maximum.at(table["last"], received.rows[group], points.time)
     width = table["ids"].shape[1]
