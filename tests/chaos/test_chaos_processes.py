@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from chaos.processes import Process, Watchdog
-from chaos.servers import Disk, mounts_missing
+from chaos.servers import Broker, Disk, kafka_missing, mounts_missing
+from chaos.source import Source
 
 pytestmark = pytest.mark.process
 WAIT_S = 30.0
@@ -72,3 +73,21 @@ def test_a_disk_is_full_to_the_last_byte_and_free_again(tmp_path: Path) -> None:
         disk.free()
         assert (disk.folder / "more").write_bytes(b"x" * 8192) == 8192
     assert not os.path.ismount(tmp_path / "small")
+
+
+@pytest.mark.kafka
+def test_a_killed_broker_has_what_it_had_taken(tmp_path: Path) -> None:
+    if why := kafka_missing():
+        pytest.skip(why)
+    broker = Broker(tmp_path / "broker")
+    try:
+        broker.start()
+        broker.make_topic()
+        source = Source(tmp_path, broker)
+        source.put([b"%d" % n for n in range(100)])
+        broker.kill()
+        broker.start()
+        source.put([b"%d" % n for n in range(100, 150)])
+        assert source.places() == [("events/0", offset) for offset in range(150)]
+    finally:
+        broker.stop()
