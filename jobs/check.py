@@ -91,7 +91,7 @@ def no_collection() -> Iterator[None]:
 
 def vouched(raws: Sequence[bytes | None], kept: pa.Array, rules: Rules, doubtful: Any, *, private: bool) -> quick.Columns:
     """The rows by the fast way; marks in `doubtful` those that it does not vouch for."""
-    events = quick.decoded(raws, doubtful)
+    events = quick.decoded(raws)
     rows = quick.columns(events, doubtful)
     quick.doubts(rows, rules, doubtful)
     if private:

@@ -27,14 +27,13 @@ NOTHING = Event("", EPOCH, "")  # stands for a record that does not decode
 Columns = dict[str, pa.Array]
 
 
-def decoded(raws: Sequence[bytes | None], doubtful: Bits) -> list[Event]:
-    """Each record's event; NOTHING where the strict decoder takes none, and its row becomes doubtful."""
+def decoded(raws: Sequence[bytes | None]) -> list[Event]:
+    """Each record's event; NOTHING, whose empty id makes it doubtful, where the strict decoder takes none."""
     decode, events = STRICT.decode, []
     for raw in raws:
         try:
             events.append(decode(raw or b""))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            doubtful[len(events)] = True
             events.append(NOTHING)
     return events
 

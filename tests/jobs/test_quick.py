@@ -109,6 +109,12 @@ def test_ordinary_records_are_vouched_for() -> None:
     assert not doubtful.any()
 
 
+@pytest.mark.parametrize("status", [-1, 0, 999, 1000, 2**31, 10**30])
+def test_a_status_is_judged_alone_as_among_others(status: int) -> None:
+    [row] = agree([raw(REQUEST, status=status)])
+    assert (row["reason"] is None) == (0 <= status <= 999)
+
+
 def test_an_empty_batch_has_no_rows() -> None:
     assert agree([]) == []
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -58,16 +57,17 @@ def cut_after(module: Any, name: str, monkeypatch: pytest.MonkeyPatch, number: i
     monkeypatch.setattr(module, name, then_end)
 
 
-def begun(spark: SparkSession, settings: Settings, database: Database) -> None:
-    """From nothing: both tables, and a checkpoint whose batch 0 was logged and never finished."""
-    shutil.rmtree(settings.home / "delta", ignore_errors=True)
+def begun(spark: SparkSession, home: Path, url: str, database: Database, **sections: Any) -> Settings:
+    """A home with both tables and a checkpoint whose batch 0 was logged and never finished; an empty ledger."""
+    settings = settings_of(home, url, source={"kind": "kafka"}, **sections)
     bronze.create(spark, settings.bronze, settings.quarantine)
     place = Path(settings.checkpoint("ingest"))
-    (place / "offsets").mkdir(parents=True, exist_ok=True)
+    (place / "offsets").mkdir(parents=True)
     (place / "metadata").write_text('{"id": "one"}')
     (place / "offsets" / "0").write_text('v1\n{}\n{"events": {"0": 40}}')
     with database.connection() as connection:
         connection.execute("truncate quarantined, batches cascade")
+    return settings
 
 
 def take(spark: SparkSession, settings: Settings, database: Database, raws: list[bytes]) -> None:
@@ -81,49 +81,46 @@ def lines(*events: dict[str, Any]) -> list[bytes]:
     return [json.dumps(event).encode() for event in events]
 
 
-@pytest.fixture
-def on_kafka(tmp_path: Path, database_url: str) -> Settings:
-    return settings_of(tmp_path, database_url, source={"kind": "kafka"})
-
-
 CUTS = [  # before bronze's commit, after it, after quarantine's, after the ledger and before Spark's own log
     (intake.Intake, "_taken", 1), (commits, "append", 1), (commits, "append", 2), (intake, "note", 1),
 ]  # fmt: skip
 
 
-def test_a_batch_cut_off_anywhere_ends_as_an_undisturbed_one(spark: SparkSession, on_kafka: Settings, database: Database) -> None:
+def test_a_batch_cut_off_anywhere_ends_as_an_undisturbed_one(
+    spark: SparkSession, tmp_path: Path, database_url: str, database: Database
+) -> None:
     raws = [*lines(*steady("A1", 30), transaction(77, "A2", 5, 0) | {"amount": "much"}), b"{"]
-    begun(spark, on_kafka, database)
-    take(spark, on_kafka, database, raws)
-    undisturbed = held(spark, on_kafka, database)
+    settings = begun(spark, tmp_path / "undisturbed", database_url, database)
+    take(spark, settings, database, raws)
+    undisturbed = held(spark, settings, database)
     assert [len(rows) for rows in undisturbed.values()] == [30, 2, 2, 1]
-    for module, name, number in CUTS:
-        begun(spark, on_kafka, database)
+    for at, (module, name, number) in enumerate(CUTS):
+        settings = begun(spark, tmp_path / str(at), database_url, database)
         with pytest.MonkeyPatch.context() as patched:
             cut_after(module, name, patched, number)
             with pytest.raises(Cut):
-                take(spark, on_kafka, database, raws)
-        take(spark, on_kafka, database, raws)
-        after_fault = held(spark, on_kafka, database)
+                take(spark, settings, database, raws)
+        take(spark, settings, database, raws)
+        after_fault = held(spark, settings, database)
         for part, rows in undisturbed.items():
             assert after_fault[part] == rows, (name, number, part)
 
 
 def test_a_record_of_the_future_is_judged_by_the_clock_of_its_first_run(
-    spark: SparkSession, on_kafka: Settings, database: Database
+    spark: SparkSession, tmp_path: Path, database_url: str, database: Database
 ) -> None:
     """It was refused and then its time came: with another clock it would be in no table at all."""
-    then = (datetime.now(UTC) + timedelta(seconds=on_kafka.ingest.max_future_s + 60)).isoformat()
+    settings = begun(spark, tmp_path, database_url, database)
+    then = (datetime.now(UTC) + timedelta(seconds=settings.ingest.max_future_s + 60)).isoformat()
     raws = lines(transaction(1, "A", 5, 0), transaction(2, "A", 5, 0) | {"event_time": then})
-    begun(spark, on_kafka, database)
     with pytest.MonkeyPatch.context() as patched:
         cut_after(commits, "append", patched)
         with pytest.raises(Cut):
-            take(spark, on_kafka, database, raws)
+            take(spark, settings, database, raws)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(intake, "datetime", Later)
-        take(spark, on_kafka, database, raws)
-    assert spark.read.format("delta").load(on_kafka.bronze).count() == 1
+        take(spark, settings, database, raws)
+    assert spark.read.format("delta").load(settings.bronze).count() == 1
     assert [row["reason"][:22] for row in rows_of(database, "select reason from quarantined")] == ["event_time lies 1 hour"]
     assert rows_of(database, "select events, accepted, quarantined from batches") == [
         {"events": 2, "accepted": 1, "quarantined": 1}
@@ -142,12 +139,12 @@ class Later(datetime):
 def test_in_an_object_store_spark_writes_the_same_rows(
     spark: SparkSession, tmp_path: Path, database_url: str, database: Database, identifiers: str
 ) -> None:
-    settings = settings_of(tmp_path, database_url, source={"kind": "kafka"}, privacy={"identifiers": identifiers})
-    master.create(master.place(settings))
+    privacy = {"identifiers": identifiers, "master_key_file": str(tmp_path / "master.key")}
+    master.create(tmp_path / "master.key")
     events = [*steady("A1", 20), transaction(77, "A2", 5, 0) | {"amount": "much"}, transaction(78, "A1", 5, 0, geo=1)]
     found = []
     for way in (intake.by_workers, intake.by_spark):
-        begun(spark, settings, database)
+        settings = begun(spark, tmp_path / way.__name__, database_url, database, privacy=privacy)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(intake, "by_workers", way)
             take(spark, settings, database, lines(*events))
