@@ -50,7 +50,7 @@ def add(
     name: Name,
     job: Annotated[str, typer.Option("--job", help="See `conclave schedule jobs`.")],
     cron: Annotated[str | None, typer.Option("--cron", help='Five fields, as "30 2 * * *".')] = None,
-    every: Annotated[float | None, typer.Option("--every", metavar="SECONDS", help="Instead of --cron.")] = None,
+    every: Annotated[float | None, typer.Option("--every", metavar="SECONDS", min=1.0, help="Instead of --cron.")] = None,
     zone: Annotated[str, typer.Option("--zone", help="Time zone of --cron, as Europe/Berlin.")] = "UTC",
     misfire: Annotated[
         str, typer.Option("--misfire", help="once: missed runs are made up for by one; skip: not at all.")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streams import SMALL, START, S, cut, even, fold, joined, mixed, together
 
 from jobs import blob as binary
-from jobs import pinned
+from jobs import pinned, shards
 from jobs.errors import IngestPinned, StateMismatch, StateVersion
 from jobs.points import ACCOUNT, SERIES, SERVICE
 from jobs.policy import STATE_VERSION, Layout, Policy
@@ -171,3 +171,7 @@ def test_ingest_s_checkpoint_knows_its_source_and_whether_names_are_tokens():
 def test_the_header_is_as_long_as_it_says():
     assert binary.HEADER.size == 32
     assert len(State.empty(SMALL).pack(SMALL)) == 32 + 4 * 8
+
+
+def test_the_pin_s_schema_is_the_one_that_spark_is_given():
+    assert pinned.SCHEMA == shards.STATE

