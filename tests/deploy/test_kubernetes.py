@@ -34,7 +34,8 @@ needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="no k
 
 @cache
 def kubernetes() -> Manifest:
-    return json.loads((SCHEMAS / "kubernetes-1.33.json").read_text())
+    held: Manifest = json.loads((SCHEMAS / "kubernetes-1.33.json").read_text())
+    return held
 
 
 @cache
