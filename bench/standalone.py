@@ -39,6 +39,7 @@ class Cluster:
     port: int = field(default_factory=free_port)
     master: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    jobs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -68,9 +69,11 @@ class Cluster:
         command = [str(SPARK_HOME / "bin" / "spark-submit"), "--master", self.address, "--executor-memory", executor_memory,
                    str(JOBS / f"{job}.py"), "--once"]  # fmt: skip
         with log.open("ab") as said:
-            return subprocess.Popen(
+            job = subprocess.Popen(
                 command, env=environment(**settings), cwd=self.folder, stdout=said, stderr=said, start_new_session=True
             )
+        self.jobs.append(job)
+        return job
 
     def kill_worker(self, number: int) -> int:
         """SIGKILL to a worker, its executors and their Python processes; how many there were."""
@@ -95,12 +98,12 @@ class Cluster:
         return total
 
     def stop(self) -> None:
-        started = [one for one in (*self.workers, self.master) if one is not None]
+        started = [one for one in (*self.jobs, *self.workers, self.master) if one is not None]
         for process in started:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
         for process in started:
-            process.wait(timeout=30)
+            process.wait(timeout=WAIT_S)
 
     def _spawn(self, name: str, role: str, *words: str) -> subprocess.Popen[bytes]:
         command = [str(SPARK_HOME / "bin" / "spark-class"), f"org.apache.spark.deploy.{role}", "--host", "127.0.0.1", *words]

@@ -89,6 +89,14 @@ def killed(settings: Settings, store: str, database: Database, log: Path) -> Non
         child.wait()
 
 
+def ended(child: subprocess.Popen[bytes], log: Path) -> None:
+    try:
+        assert child.wait(timeout=WAIT_S) == 0, log.read_text()[-3000:]
+    finally:
+        child.kill()
+        child.wait()
+
+
 def fill(settings: Settings) -> None:
     events = sorted(everything(), key=lambda event: event["event_time"])
     size = -(-len(events) // FILES)
@@ -107,8 +115,7 @@ def test_killed_and_resumed_on_s3_equals_the_local_run(
     log = tmp_path / "jobs.log"
     killed(settings, store, database, log)
     assert batches(database, "detect") < FILES, "the kill must come in the middle"
-    resumed = started(settings, store, log)
-    assert resumed.wait(timeout=WAIT_S) == 0, log.read_text()[-3000:]
+    ended(started(settings, store, log), log)
     assert not Path(settings.bronze).exists(), "nothing may lie on the local disk"
     assert KEYS["AWS_SECRET_ACCESS_KEY"] not in log.read_text()
     on_s3, ledger, hits = contents(database, without=("batches",)), rows_of(database, LEDGER), rows_of(database, HITS)
