@@ -48,7 +48,7 @@ def measure(say: Callable[[str], None], move: Move) -> dict[str, Any]:
             found = [_digests(one) for one in (straight, other)]
         finally:
             for one in (straight, moved):
-                embedded.stop(one.home)
+                embedded.remove(one.home)
     seconds = {"first_fold_s": first_s, "set_aside_s": aside_s, "fold_again_s": again_s, "later_fold_s": later_s}
     return {
         "shards": list(move.shards), "accounts": move.accounts, "events": move.accounts * move.points, "later": move.later,

@@ -64,7 +64,7 @@ def grow(plan: Plan) -> list[dict[str, Any]]:
             crowd = Crowd(spark, settings)
             return [step(crowd, plan, accounts) for accounts in plan.accounts]
         finally:
-            embedded.stop(settings.home)
+            embedded.remove(settings.home)
 
 
 def step(crowd: Crowd, plan: Plan, accounts: int) -> dict[str, Any]:
@@ -186,6 +186,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     out: dict[str, Any] = {"cores": args.cores, "events_per_batch": args.events, "limit_s": LIMIT_S}
+    if args.only != "grow":
+        out["rebuild"] = moving.measure(say, moving.Move())
     if args.only != "rebuild":
         accounts = tuple(count * args.cores for count in args.per_core)
         rows = []
@@ -194,8 +196,6 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             rows.append((shards, grow(Plan(accounts, shards, *sizes, args.driver_memory, args.cores))))
         out["steps"] = [row for _, steps in rows for row in steps]
         out["most_entities_per_core"] = {str(shards): most_per_core(steps) for shards, steps in rows}
-    if args.only != "grow":
-        out["rebuild"] = moving.measure(say, moving.Move())
     return out
 
 
