@@ -17,6 +17,7 @@ import pyspark
 SPARK_HOME = Path(pyspark.__file__).parent
 JOBS = Path(__file__).parents[1] / "jobs"
 WAIT_S = 180.0
+Process = subprocess.Popen[bytes]
 
 
 def free_port() -> int:
@@ -37,9 +38,9 @@ class Cluster:
 
     folder: Path
     port: int = field(default_factory=free_port)
-    master: subprocess.Popen[bytes] | None = None
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    jobs: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    master: Process | None = None
+    workers: list[Process] = field(default_factory=list)
+    jobs: list[Process] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -64,16 +65,16 @@ class Cluster:
                 raise TimeoutError(self.log()[-2000:])
             time.sleep(0.1)
 
-    def submit(self, job: str, settings: dict[str, str], executor_memory: str, log: Path) -> subprocess.Popen[bytes]:
+    def submit(self, job: str, settings: dict[str, str], executor_memory: str, log: Path) -> Process:
         """`spark-submit jobs/JOB.py --once` on this cluster, from a folder that is not the checkout's."""
         command = [str(SPARK_HOME / "bin" / "spark-submit"), "--master", self.address, "--executor-memory", executor_memory,
                    str(JOBS / f"{job}.py"), "--once"]  # fmt: skip
         with log.open("ab") as said:
-            job = subprocess.Popen(
+            started = subprocess.Popen(
                 command, env=environment(**settings), cwd=self.folder, stdout=said, stderr=said, start_new_session=True
             )
-        self.jobs.append(job)
-        return job
+        self.jobs.append(started)
+        return started
 
     def kill_worker(self, number: int) -> int:
         """SIGKILL to a worker, its executors and their Python processes; how many there were."""
@@ -98,14 +99,14 @@ class Cluster:
         return total
 
     def stop(self) -> None:
-        started = [one for one in (*self.jobs, *self.workers, self.master) if one is not None]
+        started = [one for one in (*self.jobs, *self.workers, self.master) if one is not None and one.poll() is None]
         for process in started:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
         for process in started:
             process.wait(timeout=WAIT_S)
 
-    def _spawn(self, name: str, role: str, *words: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, role: str, *words: str) -> Process:
         command = [str(SPARK_HOME / "bin" / "spark-class"), f"org.apache.spark.deploy.{role}", "--host", "127.0.0.1", *words]
         with (self.folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(command, env=environment(), stdout=log, stderr=log, start_new_session=True)
