@@ -30,17 +30,18 @@ class Move:
     later: int = 200_000
     batch: int = 100_000
     shards: tuple[int, int] = (64, 96)
+    memory: str = "2g"  # of the JVM, which is the process's only one
 
 
 def measure(say: Callable[[str], None], move: Move) -> dict[str, Any]:
     """Seconds of each part, and whether the tables of both homes are equal."""
     say(f"rebuilding {move.accounts:,} accounts from {move.shards[0]} into {move.shards[1]} shards")
     with tempfile.TemporaryDirectory(prefix="conclave-bench-") as folder:
-        straight, moved = (_settings(Path(folder) / name, move.shards[0]) for name in ("straight", "moved"))
+        straight, moved = (_settings(Path(folder) / name, move.shards[0], move.memory) for name in ("straight", "moved"))
         try:
             _fold(straight, lambda crowd: _first(crowd, move), lambda crowd: _later(crowd, move))
             first_s = _fold(moved, lambda crowd: _first(crowd, move))
-            other, began = _settings(moved.home, move.shards[1]), time.perf_counter()
+            other, began = _settings(moved.home, move.shards[1], move.memory), time.perf_counter()
             rebuild.set_aside(other, days=30)
             aside_s = time.perf_counter() - began
             again_s = _fold(other)
@@ -57,9 +58,9 @@ def measure(say: Callable[[str], None], move: Move) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _settings(home: Path, shards: int) -> Settings:
+def _settings(home: Path, shards: int, memory: str) -> Settings:
     detect_settings = {"shards": shards, "max_files_per_trigger": 2, "trigger_s": 0}
-    return read(home=home, detect=detect_settings, spark={"shuffle_partitions": 2})
+    return read(home=home, detect=detect_settings, spark={"shuffle_partitions": 2, "driver_memory": memory})
 
 
 def _first(crowd: Crowd, move: Move) -> None:

@@ -187,7 +187,7 @@ def arguments() -> argparse.ArgumentParser:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     out: dict[str, Any] = {"cores": args.cores, "events_per_batch": args.events, "limit_s": LIMIT_S}
     if args.only != "grow":
-        out["rebuild"] = moving.measure(say, moving.Move())
+        out["rebuild"] = moving.measure(say, moving.Move(memory=args.driver_memory))
     if args.only != "rebuild":
         accounts = tuple(count * args.cores for count in args.per_core)
         rows = []
