@@ -24,9 +24,24 @@ def pinned_as(settings: Settings, job: str) -> Finding:
     if held is None:
         return Finding(what, "ok", "none yet, begins with the first start")
     now = pinned.accepted(held, pinned.wanted(job, settings))
-    was = pinned.in_full(held).get("state")
-    told = f", its state goes from version {was} to {now['state']}" if was not in (None, now.get("state")) else ""
+    if job != "detect":
+        return Finding(what, "ok", f"{place} fits the settings")
+    was, kept = pinned.in_full(held)["state"], state_partitions(Path(place))
+    told = f", its state goes from version {was} to {now['state']}" if was != now["state"] else ""
+    if kept not in (None, settings.spark.shuffle_partitions):
+        said = f"keeps its {kept} state partitions, whatever spark.shuffle_partitions ({settings.spark.shuffle_partitions}) says"
+        return Finding(what, "warn", said, "set it back, or run `conclave detect --rebuild`")
     return Finding(what, "ok", f"{place} fits the settings{told}")
+
+
+def state_partitions(place: Path) -> int | None:
+    """How many Spark made this checkpoint's state with, from its newest offsets; None before the first batch."""
+    batches = [int(file.name) for file in (place / "offsets").glob("*") if file.name.isdigit()]
+    if not batches:
+        return None
+    lines = (place / "offsets" / str(max(batches))).read_text().splitlines()
+    made = json.loads(lines[1]).get("conf", {}).get("spark.sql.shuffle.partitions") if len(lines) > 1 else None
+    return int(made) if made is not None else None
 
 
 def _anew(job: str) -> str:

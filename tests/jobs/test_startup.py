@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import tarfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -297,3 +298,16 @@ def test_a_port_that_is_taken(closed_port: int) -> None:
         assert ports.port("gateway", "127.0.0.1", number).state == "warn"
         with pytest.raises(PortTaken, match=rf"127\.0\.0\.1:{number} .*CONCLAVE_GATEWAY__PORT"):
             ports.require_free("gateway", "127.0.0.1", number)
+
+
+def test_state_partitions_that_spark_will_not_change_are_told(tmp_path: Path) -> None:
+    """Of a real checkpoint, made with two."""
+    with tarfile.open(Path(__file__).parents[1] / "data" / "states" / "checkpoint-1.tar.gz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    for partitions, state in ((2, "ok"), (4, "warn")):
+        settings = chosen(tmp_path, detect={"shards": 4}, spark={"shuffle_partitions": partitions})
+        found = checkpoints.pinned_as(settings, "detect")
+        assert (found.state, "2 state partitions" in found.said) == (state, state == "warn")
+    assert checkpoints.pinned_as(chosen(tmp_path), "ingest").state == "ok"
+    with pytest.raises(NotReady, match=r"detect\.shards was 4, is now 64"):
+        startup.require(chosen(tmp_path, database_url=None), "detect")
