@@ -83,7 +83,7 @@ def scratch(settings: Settings, place: Path = SCRATCH) -> Finding:
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return Finding("scratch", "fail", f"{place} cannot be written; Spark unpacks its libraries there", f"chmod 1777 {place}")
     held = os.statvfs(place)
-    if held.f_flag & os.ST_NOEXEC:
+    if held.f_flag & getattr(os, "ST_NOEXEC", 0):  # Linux tells
         fix = f"`mount -o remount,exec {place}`, or set spark.options' spark.driver.extraJavaOptions to -Djava.io.tmpdir=FOLDER"
         return Finding("scratch", "fail", f"{place} is mounted noexec; Spark's compiled libraries cannot be loaded from it", fix)
     free = held.f_bavail * held.f_frsize
