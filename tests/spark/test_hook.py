@@ -17,7 +17,7 @@ def test_a_stream_that_breaks_on_a_long_java_error_says_so(spark: SparkSession, 
     java: Any = spark._jvm
 
     def write(_frame: Any, _batch: int) -> None:
-        java.java.lang.Integer.parseInt("x" * 200_000)
+        java.java.io.FileReader("/nowhere/" + "x" * 200_000)
 
     stream = spark.readStream.format("text").load(str(tmp_path / "in")).writeStream.trigger(availableNow=True)
     query = stream.foreachBatch(brief(write)).option("checkpointLocation", str(tmp_path / "checkpoint")).start()
