@@ -96,5 +96,5 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 ESSENTIAL = (
     "ingest-before-ledger", "detect-before-commit", "detect-after-commit", "detect-writing-state", "council-in-model-call",
-    "postgres-in-commit", "broker", "disk-of-streams", "pause-detect", "model-hangs", "network-lost-answer",
+    "postgres-in-commit", "broker", "network-cut", "pause-detect", "model-hangs", "network-lost-answer",
 )  # fmt: skip
