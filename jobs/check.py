@@ -91,13 +91,13 @@ def no_collection() -> Iterator[None]:
 
 def vouched(raws: Sequence[bytes | None], kept: pa.Array, rules: Rules, doubtful: Any, *, private: bool) -> quick.Columns:
     """The rows by the fast way; marks in `doubtful` those that it does not vouch for."""
-    events = quick.decoded(raws)
+    events, more = quick.decoded(raws)
     rows = quick.columns(events, doubtful)
     quick.doubts(rows, rules, doubtful)
     if private:
         rows |= hidden(events, rows)
     rows["tenant"] = tenants(rows["tenant"], rules.tenant)
-    whole = ~(quick.watched(rows) | doubtful)
+    whole = (more | ~quick.watched(rows)) & ~doubtful
     null = pa.nulls(len(raws), pa.string())
     rows["raw"] = (
         pc.if_else(pa.array(whole), kept, pa.scalar(None, pa.binary())) if whole.any() else pa.nulls(len(raws), pa.binary())

@@ -95,7 +95,7 @@ def validate(raw: bytes, rules: Rules) -> Accepted | Refused:
     try:
         event, kept = STRICT.decode(raw), None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        loose = _second_look(raw)
+        loose = second_look(raw)
         if isinstance(loose, Refused):
             return loose
         event, kept = loose, raw
@@ -121,7 +121,7 @@ def micros(time: datetime) -> int:
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def _second_look(raw: bytes) -> LooseEvent | Refused:
+def second_look(raw: bytes) -> LooseEvent | Refused:
     """Told apart only when the fast way failed: not UTF-8, not JSON, not an object, a wrong type, unknown fields."""
     try:
         raw.decode()

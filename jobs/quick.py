@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.columns import Bits
-from jobs.events import EPOCH, LARGEST, LONGEST_ID, NEEDS, STRICT, WATCHED, Event, Rules, micros
+from jobs.events import EPOCH, LARGEST, LONGEST_ID, NEEDS, STRICT, WATCHED, Event, Rules, micros, second_look
 
 TYPES: dict[str, pa.DataType] = {
     "event_id": pa.string(), "event_time": pa.timestamp("us", "UTC"), "kind": pa.string(), "account_id": pa.string(),
@@ -27,15 +27,20 @@ NOTHING = Event("", EPOCH, "")  # stands for a record that does not decode
 Columns = dict[str, pa.Array]
 
 
-def decoded(raws: Sequence[bytes | None]) -> list[Event]:
-    """Each record's event; NOTHING, whose empty id makes it doubtful, where the strict decoder takes none."""
-    decode, events = STRICT.decode, []
+def decoded(raws: Sequence[bytes | None]) -> tuple[list[Event], Bits]:
+    """Each record's event, and which of them hold more than the event does.
+
+    NOTHING, whose empty id makes it doubtful, stands where there is none.
+    """
+    decode, events, more = STRICT.decode, list[Event](), np.zeros(len(raws), bool)
     for raw in raws:
         try:
             events.append(decode(raw or b""))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            events.append(NOTHING)
-    return events
+            loose = second_look(raw or b"")
+            more[len(events)] = isinstance(loose, Event)
+            events.append(loose if isinstance(loose, Event) else NOTHING)
+    return events, more
 
 
 def columns(events: Sequence[Event], doubtful: Bits) -> Columns:
