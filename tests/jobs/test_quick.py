@@ -72,7 +72,8 @@ DOUBLED = [
 def test_hostile_records_among_good_ones_come_out_as_alone(private: bool) -> None:
     good = [raw(PAYMENT), raw(REQUEST | MORE), raw(MEASURE), raw(PAYMENT | MORE, tenant="other"), raw(PAYMENT, kind="login")]
     mixed: list[bytes | None] = [None, b"", *good]
-    for hostile in (*HOSTILE, *DOUBLED):
+    extras = (rb'"\ud800"', b"NaN", b"1e400", rb'"\u0000"', b'"\xff"', b"[" * 5000, b'{"a": [1, null]}')
+    for hostile in (*HOSTILE, *DOUBLED, *(swap(PAYMENT | {"geo": 1}, "geo", literal) for literal in extras)):
         mixed += [hostile, raw(PAYMENT)]
     rows = agree(mixed, private=private, faults={3: "the line is not valid UTF-8"})
     refused = sum(row["reason"] is not None for row in rows)
@@ -103,10 +104,12 @@ def test_ordinary_records_are_vouched_for() -> None:
         raw(REQUEST),
         raw(MEASURE, message="line\n\u00fc"),
         raw(PAYMENT, kind="login"),
+        raw(PAYMENT, geo={"lat": 1}),
     ]
     doubtful = np.zeros(len(raws), bool)
-    check.vouched(raws, batch_of(raws)["raw"], RULES, doubtful, private=False)
+    rows = check.vouched(raws, batch_of(raws)["raw"], RULES, doubtful, private=False)
     assert not doubtful.any()
+    assert rows["raw"].to_pylist() == [None, None, None, *raws[3:]]
 
 
 @pytest.mark.parametrize("status", [-1, 0, 999, 1000, 2**31, 10**30])
