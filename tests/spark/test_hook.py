@@ -21,5 +21,5 @@ def test_a_stream_that_breaks_on_a_long_java_error_says_so(spark: SparkSession, 
 
     stream = spark.readStream.format("text").load(str(tmp_path / "in")).writeStream.trigger(availableNow=True)
     query = stream.foreachBatch(brief(write)).option("checkpointLocation", str(tmp_path / "checkpoint")).start()
-    with pytest.raises(StreamingQueryException, match="BatchFailed"):
+    with pytest.raises(StreamingQueryException, match="FileNotFoundException"):
         query.awaitTermination(60)
