@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -170,6 +171,7 @@ def main() -> None:
     parser.add_argument("--driver-memory", default="2g")
     parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the broker is stopped as well
     out: dict[str, Any] = {name: getattr(args, name) for name in ("events", "batch", "accounts", "messages")}
     with tempfile.TemporaryDirectory(prefix="conclave-bench-") as folder:
         Path(folder).chmod(0o755)
