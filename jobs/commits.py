@@ -41,6 +41,8 @@ def append(spark: SparkSession, table: str, files: Iterable[dict[str, Any]], que
     transaction = _log(spark, table).startTransaction(_none(spark), _none(spark))
     if transaction.txnVersion(query_id) >= batch_id:
         return
+    files = list(files)
+    transaction.registerSQLMetrics(spark._jsparkSession, _counted(spark, files))
     actions = jvm.java.util.ArrayList()
     for action in ({"txn": {"appId": query_id, "version": batch_id}}, *({"add": one} for one in files)):
         actions.add(delta.actions.Action.fromJson(json.dumps(action)))
@@ -48,6 +50,19 @@ def append(spark: SparkSession, table: str, files: Iterable[dict[str, Any]], que
     mode = jvm.org.apache.spark.sql.streaming.OutputMode.Append()
     operation = getattr(delta, "DeltaOperations$StreamingUpdate")(mode, query_id, batch_id, said)
     transaction.commit(jvm.org.apache.spark.api.python.PythonUtils.toSeq(actions), operation)
+
+
+def _counted(spark: SparkSession, files: list[dict[str, Any]]) -> Any:
+    """What the commit's entry in the table's history says: files, rows and bytes, as for what Spark wrote itself."""
+    jvm: Any = spark._jvm
+    rows = sum(json.loads(one["stats"])["numRecords"] for one in files)
+    told = {"numAddedFiles": len(files), "numOutputRows": rows, "numOutputBytes": sum(one["size"] for one in files)}
+    metrics = jvm.java.util.HashMap()
+    for name, value in told.items():
+        metric = jvm.org.apache.spark.sql.execution.metric.SQLMetrics.createMetric(spark._jsc.sc(), name)
+        metric.set(value)
+        metrics.put(name, metric)
+    return jvm.org.apache.spark.api.python.PythonUtils.toScalaMap(metrics)
 
 
 def _log(spark: SparkSession, table: str) -> Any:
