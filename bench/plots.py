@@ -1,7 +1,7 @@
 """Pictures of what was measured, as SVG; runs in .venv-bench, where matplotlib is.
 
-    .venv-bench/bin/python -m bench.plots state OUTCOME.json docs/pictures/state.svg
-    .venv-bench/bin/python -m bench.plots throughput OUTCOME.json docs/pictures/throughput.svg
+.venv-bench/bin/python -m bench.plots state OUTCOME.json docs/pictures/state.svg
+.venv-bench/bin/python -m bench.plots throughput OUTCOME.json docs/pictures/throughput.svg
 """
 
 import json
