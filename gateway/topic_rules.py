@@ -15,6 +15,7 @@ from gateway.problems import Problem
 from jobs.events import Refused
 
 ANY = "mixed"
+NOTHING_FETCHED: dict[str, Any] = {"registry": Registry()}  # empty: a reference to elsewhere is refused
 
 
 def held(records: Sequence[Record], topic: dict[str, Any]) -> list[Record]:
@@ -49,7 +50,7 @@ def _validator(topic: dict[str, Any]) -> Draft202012Validator:
         Draft202012Validator.check_schema(topic["schema"])
     except SchemaError as error:
         raise _unusable(topic, error.message[:200]) from None
-    return Draft202012Validator(topic["schema"], registry=Registry())  # an empty registry: nothing is fetched
+    return Draft202012Validator(topic["schema"], **NOTHING_FETCHED)
 
 
 def _unusable(topic: dict[str, Any], why: str) -> Problem:

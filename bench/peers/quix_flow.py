@@ -40,7 +40,7 @@ def context() -> ProcessingContext:
     return ProcessingContext(
         commit_interval=COMMIT.total_seconds(), producer=nothing, consumer=nothing,
         state_manager=StateStoreManager(default_store_type=MemoryStore), sink_manager=SinkManager(),
-        dataframe_registry=DataFrameRegistry(),
+        **{"dataframe_registry": DataFrameRegistry()},
     )  # fmt: skip
 
 
@@ -49,7 +49,8 @@ def run(files: list[str], report: Report) -> None:
     topic.broker_config = TopicConfig(2, 1, {"retention.ms": "-1", "retention.bytes": "-1"})
     nobody: Any = None
     topics = TopicManager(topic_admin=nobody, consumer_group="peer")
-    frame = StreamingDataFrame(topic, topic_manager=topics, registry=around.dataframe_registry, processing_context=around)
+    frames: dict[str, Any] = {"registry": around.dataframe_registry}
+    frame = StreamingDataFrame(topic, topic_manager=topics, processing_context=around, **frames)
     around.dataframe_registry.register_root(frame)
     frame = frame.filter(flags, stateful=True)
     step = frame.compose(sink=lambda value, key, timestamp, headers: report.flagged.append(value[0]))[topic.name]

@@ -4,10 +4,12 @@ No label is called `job`, `instance` or `process`: these are the scraper's own.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 REGISTRY = CollectorRegistry()
+HERE: dict[str, Any] = {"registry": REGISTRY}
 OWN: dict[str, object] = {}  # collectors of this process that are there once
 QUICK_S = (0.005, 0.02, 0.1, 0.5, 2, 10)
 BATCH_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
@@ -15,15 +17,15 @@ MODEL_S = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def counter(name: str, meaning: str, *labels: str) -> Counter:
-    return Counter(name, meaning, labels, registry=REGISTRY)
+    return Counter(name, meaning, labels, **HERE)
 
 
 def gauge(name: str, meaning: str, *labels: str) -> Gauge:
-    return Gauge(name, meaning, labels, registry=REGISTRY)
+    return Gauge(name, meaning, labels, **HERE)
 
 
 def histogram(name: str, meaning: str, buckets: Sequence[float], *labels: str) -> Histogram:
-    return Histogram(name, meaning, labels, buckets=buckets, registry=REGISTRY)
+    return Histogram(name, meaning, labels, buckets=buckets, **HERE)
 
 
 BUILD = gauge("conclave_build_info", "1; the version that this process runs.", "version")

@@ -51,4 +51,4 @@ def end() -> None:
 def _own_process() -> None:
     """Memory, processor time and open files of this process, once."""
     if "process" not in catalogue.OWN:
-        catalogue.OWN["process"] = ProcessCollector(registry=catalogue.REGISTRY)
+        catalogue.OWN["process"] = ProcessCollector(**catalogue.HERE)
